@@ -1,0 +1,91 @@
+import { Forbidden, text, Unauthenticated } from '../errors.ts'
+import type { MembershipStatus, OfficerRole, Permission } from './permissions.ts'
+
+interface SignedIn {
+  readonly tokenId: string
+  readonly expiresAt: Date
+  readonly permissions: ReadonlySet<Permission>
+  /** The name of the account or portal. */
+  readonly name: string
+}
+
+/** An officer: an account acting for one member. */
+export interface Officer extends SignedIn {
+  readonly kind: 'OFFICER'
+  readonly accountId: string
+  readonly memberId: string
+  readonly memberStatus: MembershipStatus
+  readonly role: OfficerRole
+}
+
+/** One of the secretariat's staff 「秘书处」. */
+export interface Staff extends SignedIn {
+  readonly kind: 'SECRETARIAT'
+  readonly accountId: string
+}
+
+/** A partner portal with an API key. */
+export interface PortalKey extends SignedIn {
+  readonly kind: 'PORTAL'
+  readonly portalId: string
+}
+
+/** A caller without a token. */
+export interface Anonymous {
+  readonly kind: 'ANONYMOUS'
+  readonly permissions: ReadonlySet<Permission>
+}
+
+/** Who is calling. */
+export type Actor = Anonymous | Officer | Staff | PortalKey
+
+export const anonymous: Anonymous = { kind: 'ANONYMOUS', permissions: new Set() }
+
+/** The actor as the journal and the histories write it: `account:<uuid>`, `portal:<uuid>` or `anonymous`. */
+export function actorReference(actor: Actor): string {
+  switch (actor.kind) {
+    case 'OFFICER':
+    case 'SECRETARIAT':
+      return `account:${actor.accountId}`
+    case 'PORTAL':
+      return `portal:${actor.portalId}`
+    case 'ANONYMOUS':
+      return 'anonymous'
+  }
+}
+
+/**
+ * Equal for two actors who see exactly the same: the key by which live executions are shared.
+ * Permissions are part of it, since the same account may come with another role.
+ */
+export function visibilityKey(actor: Actor): string {
+  const permissions = [...actor.permissions].sort().join(',')
+  switch (actor.kind) {
+    case 'OFFICER':
+      return `officer ${actor.accountId} ${actor.memberId} ${permissions}`
+    case 'SECRETARIAT':
+      return `secretariat ${permissions}`
+    case 'PORTAL':
+      return `portal ${permissions}`
+    case 'ANONYMOUS':
+      return 'anonymous'
+  }
+}
+
+/** @throws Unauthenticated or Forbidden when the actor lacks the permission */
+export function demand(actor: Actor, permission: Permission): void {
+  if (actor.permissions.has(permission)) return
+  if (actor.kind === 'ANONYMOUS')
+    throw new Unauthenticated(
+      text(
+        `This needs the permission ${permission}: send a token as "Authorization: Bearer mva_…".`,
+        `此操作需要权限 ${permission}：请以“Authorization: Bearer mva_…”发送令牌。`,
+      ),
+    )
+  throw new Forbidden(
+    text(
+      `Your token does not carry the permission ${permission}. Ask the secretariat for a role that does.`,
+      `您的令牌没有权限 ${permission}。请向秘书处申请相应的角色。`,
+    ),
+  )
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+const whole = (fallback: number, minimum = 0) => z.coerce.number().int().min(minimum).default(fallback)
+
+/** Every setting with its default and meaning: the source of `npm run alliance -- settings` and of the README's table. */
+export const settings = {
+  PORT: whole(4000).describe('port to serve on; 0 takes any free one'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('address to serve on; 0.0.0.0 for all'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
+    .optional()
+    .describe('PostgreSQL 15 or later; without it the embedded database'),
+  DATABASE_POOL: whole(10, 2).describe('connections to PostgreSQL per process'),
+  DATA_DIR: z.string().min(1).default('./.data').describe('folder of the embedded database'),
+  CORS_ORIGINS: z
+    .string()
+    .default('')
+    .transform(list => list.split(',').flatMap(origin => origin.trim() || []))
+    .pipe(
+      z.array(
+        z.string().refine(origin => URL.canParse(origin) && new URL(origin).origin === origin, {
+          error: 'must be origins such as https://portal.example.org, separated by commas',
+        }),
+      ),
+    )
+    .describe('web origins that browsers may call from, separated by commas; none without it'),
+  TRUST_PROXY: z.stringbool().default(false).describe('take the caller’s address from X-Forwarded-For'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
+    .default('info')
+    .describe('how much to log'),
+  REPLAY_LIMIT: whole(100_000, 1).describe('events that a listener may be behind before it must resynchronise'),
+  MAX_COST: whole(10_000, 1).describe('cost that one request may have'),
+  MAX_SUBSCRIPTIONS: whole(50, 1).describe('live subscriptions on one connection'),
+} as const
+
+const shape = z.object(settings)
+
+/** The settings of a running process. */
+export type Config = z.infer<typeof shape>
+
+/**
+ * Reads the settings. The only reader of the process's environment.
+ * @throws an Error that names every bad setting
+ */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const set = Object.entries(environment).filter(([, value]) => value !== undefined && value !== '')
+  const parsed = shape.safeParse(Object.fromEntries(set))
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.map(issue => `  ${issue.path[0]?.toString()}: ${issue.message}`)
+  throw new Error(`The settings can't be used:\n${faults.join('\n')}`)
+}

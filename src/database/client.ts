@@ -1,0 +1,114 @@
+import { PGlite } from '@electric-sql/pglite'
+import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect, sql, type Transaction } from 'kysely'
+import pg from 'pg'
+import type { Config } from '../config.ts'
+import { lockDataDirectory } from './lock.ts'
+import type { DB } from './tables.ts'
+
+/** A handle to run queries with: the database itself, or a transaction on it. */
+export type Db = Kysely<DB>
+/** A handle inside a transaction. */
+export type Tx = Transaction<DB>
+
+/** An open database. */
+export interface Database {
+  readonly db: Db
+  /** Where several processes share it; null for the embedded database, which one process owns. */
+  readonly connectionString: string | null
+  close(): Promise<void>
+}
+
+const oid = { bytea: 17, int8: 20, date: 1082, interval: 1186 }
+
+/**
+ * The one place that evens out how the two drivers answer:
+ * int8 as number (counts and positions stay far below 2^53; beyond it is an error, not a wrong number),
+ * date as `YYYY-MM-DD`, interval as PostgreSQL's text, bytea as Buffer.
+ */
+const parsers: Record<number, (value: string) => unknown> = {
+  [oid.int8]: value => {
+    const number = Number(value)
+    if (!Number.isSafeInteger(number)) throw new RangeError(`int8 ${value} is beyond 2^53`)
+    return number
+  },
+  [oid.date]: value => value,
+  [oid.interval]: value => value,
+  [oid.bytea]: value => Buffer.from(value.slice(2), 'hex'),
+}
+
+function withHouseRules(dialect: PGliteDialect | PostgresDialect): Db {
+  return new Kysely<DB>({ dialect, plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })] })
+}
+
+/** Settings of every connection to PostgreSQL, in milliseconds: nothing hangs for ever. */
+const timeouts = { statement: 15_000, lock: 5_000, idleInTransaction: 10_000, connect: 2_000 }
+
+/** Opens PostgreSQL with a pool. Waiting for a connection ends after 2 s. */
+export function openPostgres(connectionString: string, poolSize: number): Database {
+  const pool = new pg.Pool({
+    connectionString,
+    max: poolSize,
+    connectionTimeoutMillis: timeouts.connect,
+    statement_timeout: timeouts.statement,
+    lock_timeout: timeouts.lock,
+    idle_in_transaction_session_timeout: timeouts.idleInTransaction,
+    keepAlive: true,
+    types: {
+      getTypeParser: (id: number, format?: 'text' | 'binary') => parsers[id] ?? pg.types.getTypeParser(id, format),
+    } as pg.CustomTypesConfig,
+  })
+  // A connection that breaks while idle is replaced by the pool; the query that meets a broken one reports it.
+  pool.on('error', () => undefined)
+  const db = withHouseRules(new PostgresDialect({ pool }))
+  return { db, connectionString, close: () => db.destroy() }
+}
+
+/** Opens a PGlite that somebody else made, such as a test from a snapshot. */
+export function openPglite(pglite: PGlite): Database {
+  const db = withHouseRules(new PGliteDialect({ pglite }))
+  return {
+    db,
+    connectionString: null,
+    close: async () => {
+      await db.destroy()
+      if (!pglite.closed) await pglite.close()
+    },
+  }
+}
+
+/** What PGlite is started with: parsers as above, and 16 MB of buffers (resident memory 417 → 246 MB). */
+export const pgliteOptions = {
+  parsers,
+  startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
+}
+
+/**
+ * Opens the database that the settings name.
+ * @throws DataDirectoryLockedError when another process has the embedded one open
+ */
+export async function openDatabase(config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL' | 'DATA_DIR'>): Promise<Database> {
+  if (config.DATABASE_URL) {
+    const database = openPostgres(config.DATABASE_URL, config.DATABASE_POOL)
+    try {
+      await sql`select 1`.execute(database.db)
+    } catch (error) {
+      await database.close()
+      throw error
+    }
+    return database
+  }
+  const lock = lockDataDirectory(config.DATA_DIR)
+  try {
+    const database = openPglite(await PGlite.create({ dataDir: `${config.DATA_DIR}/postgres`, ...pgliteOptions }))
+    return {
+      ...database,
+      close: async () => {
+        await database.close()
+        lock.release()
+      },
+    }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}

@@ -1,0 +1,129 @@
+import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
+import { InvalidInput, text } from '../errors.ts'
+
+/** The arguments of every list, as Relay names them. */
+export interface PageArgs {
+  readonly first?: number | null
+  readonly after?: string | null
+  readonly last?: number | null
+  readonly before?: string | null
+}
+
+/** What a list is ordered by. The keys together must tell any two rows apart: the last one is the row's id. */
+export interface PageOrder {
+  /** Names the order within cursors, so that a cursor of another order is refused. */
+  readonly name: string
+  /** Holds for all keys. */
+  readonly direction: 'asc' | 'desc'
+  /** Expressions that are never null, with the type that a cursor's text is cast to. */
+  readonly keys: readonly { readonly expression: RawBuilder<unknown>; readonly type: 'text' | 'int' | 'timestamptz' | 'uuid' }[]
+}
+
+/** One page of a list. */
+export interface Page<Row> {
+  readonly rows: readonly { readonly row: Row; readonly cursor: string }[]
+  readonly hasNextPage: boolean
+  readonly hasPreviousPage: boolean
+  /** Counts the whole list; asked only when a caller wants it. */
+  readonly count: () => Promise<number>
+}
+
+/** The longest page of any list. */
+export const maxPageSize = 100
+const defaultPageSize = 20
+
+/** How many entries a page may hold, and from which end. @throws InvalidInput for sizes out of 1 to 100 and impossible combinations */
+function pageSize(args: PageArgs): { size: number; fromEnd: boolean } {
+  for (const name of ['first', 'last'] as const) {
+    const size = args[name]
+    if (size != null && (size < 1 || size > maxPageSize))
+      throw new InvalidInput(
+        text(
+          `"${name}" is ${size}; give a number from 1 to ${maxPageSize} and fetch the rest page by page with the cursor.`,
+          `“${name}”为 ${size}；请填 1 到 ${maxPageSize} 之间的数，其余内容请用游标逐页获取。`,
+        ),
+      )
+  }
+  if (args.first != null && args.last != null)
+    throw new InvalidInput(text('Give "first" or "last", not both.', '“first”与“last”只能给出一个。'))
+  if (args.last != null ? args.after != null : args.before != null)
+    throw new InvalidInput(
+      text('Use "after" with "first", and "before" with "last".', '“after”须与“first”同用，“before”须与“last”同用。'),
+    )
+  return { size: args.first ?? args.last ?? defaultPageSize, fromEnd: args.last != null }
+}
+
+function writeCursor(order: PageOrder, values: readonly string[]): string {
+  return Buffer.from(JSON.stringify([order.name, ...values])).toString('base64url')
+}
+
+const castable = {
+  text: (value: string) => !value.includes('\0'),
+  int: (value: string) => /^-?\d{1,9}$/.test(value) || value === '2147483647',
+  timestamptz: (value: string) => /^\d{4,6}-\d\d-\d\d[ T][\d:.]{8,15}([+-]\d\d(:?\d\d)?|Z)$/.test(value) && !Number.isNaN(Date.parse(value)),
+  uuid: (value: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value),
+}
+
+function readCursor(order: PageOrder, cursor: string): string[] {
+  const malformed = new InvalidInput(
+    text(
+      'The cursor is not one of this list in this order. Use an endCursor or startCursor that the same query gave, or leave it out to begin anew.',
+      '游标不属于此列表或此排序。请使用同一查询返回的 endCursor 或 startCursor，或省略它从头开始。',
+    ),
+  )
+  let parts: unknown
+  try {
+    parts = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+  } catch {
+    throw malformed
+  }
+  if (!Array.isArray(parts) || parts.length !== order.keys.length + 1 || parts[0] !== order.name) throw malformed
+  const values = parts.slice(1)
+  if (!values.every((value, i) => typeof value === 'string' && castable[order.keys[i]!.type](value))) throw malformed
+  return values
+}
+
+/**
+ * Reads one page of a query by keyset: the cost of a page does not grow with its distance from the start.
+ * `query` has its filters and columns but no order and no limit.
+ * @throws InvalidInput for page sizes out of 1 to 100 and cursors of another list
+ */
+export async function readPage<DB, TB extends keyof DB, Row>(
+  query: SelectQueryBuilder<DB, TB, Row>,
+  order: PageOrder,
+  args: PageArgs,
+): Promise<Page<Row>> {
+  const { size, fromEnd } = pageSize(args)
+  const cursor = args.after ?? args.before ?? null
+  const upward = (order.direction === 'asc') !== fromEnd
+  const way = sql.raw(upward ? 'asc' : 'desc')
+
+  let page = query as SelectQueryBuilder<DB, TB, Row & { pageKeys: string[] }>
+  page = page.select(
+    sql<string[]>`array[${sql.join(order.keys.map(key => sql`(${key.expression})::text`))}]`.as('pageKeys'),
+  ) as typeof page
+  if (cursor !== null) {
+    const values = readCursor(order, cursor)
+    const keys = sql.join(order.keys.map(key => key.expression))
+    const bounds = sql.join(order.keys.map((key, i) => sql`${values[i]}::${sql.raw(key.type)}`))
+    page = page.where(sql<boolean>`(${keys}) ${sql.raw(upward ? '>' : '<')} (${bounds})`)
+  }
+  for (const key of order.keys) page = page.orderBy(sql`${key.expression} ${way}`)
+  const found = await page.limit(size + 1).execute()
+
+  const more = found.length > size
+  const rows = found.slice(0, size)
+  if (fromEnd) rows.reverse()
+  return {
+    rows: rows.map(({ pageKeys, ...row }) => ({ row: row as Row, cursor: writeCursor(order, pageKeys) })),
+    hasNextPage: fromEnd ? cursor !== null : more,
+    hasPreviousPage: fromEnd ? more : cursor !== null,
+    count: async () => {
+      const { total } = await query
+        .clearSelect()
+        .select(sql<number>`count(*)`.as('total'))
+        .executeTakeFirstOrThrow()
+      return total
+    },
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What happens in the alliance, as the journal tells it: every type of event with its detail.
+ * Events carry ids, never contents: readers load what they may see. `subject` is the UUID of the thing.
+ */
+export interface Events {
+  /** A body was entered in the directory. Subject: the member. */
+  'member.registered': Record<string, never>
+  /** The profile changed. Subject: the member. */
+  'member.profile': { version: number; fields: string[] }
+  /** The contacts changed. Subject: the member. */
+  'member.contacts': { version: number }
+  /** The membership changed its status. Subject: the member. */
+  'member.membership': { from: string; to: string; version: number }
+  /** A token ended before its time: its sockets close. Subject: the token. */
+  'token.revoked': Record<string, never>
+  /** A token was issued. Subject: the token. */
+  'token.issued': Record<string, never>
+  /** A portal was registered. Subject: the portal. */
+  'portal.registered': Record<string, never>
+  /** Published, by a person or on its time. Subject: the announcement. */
+  'announcement.published': { version: number }
+  /** Anything else about an announcement; `change` is a value of AnnouncementChangeKind. Subject: the announcement. */
+  'announcement.changed': {
+    version: number
+    change: 'DRAFTED' | 'EDITED' | 'SCHEDULED' | 'UNSCHEDULED' | 'RETRACTED' | 'REMINDED' | 'ACKNOWLEDGED'
+  }
+}
+
+/** The name of a type of event. */
+export type EventType = keyof Events
+
+/**
+ * Who may hear of an event:
+ * PUBLIC everybody; SUBJECT whoever may see the subject when the event is delivered;
+ * MEMBERS the officers of `audienceMembers`, and the secretariat; SECRETARIAT its staff alone.
+ */
+export type Audience = 'PUBLIC' | 'SUBJECT' | 'MEMBERS' | 'SECRETARIAT'
+
+/** An event as a service reports it. */
+export interface NewEvent<Type extends EventType = EventType> {
+  readonly type: Type
+  /** UUID of the thing that it happened to. */
+  readonly subject: string
+  readonly detail: Events[Type]
+  readonly audience: Audience
+  /** UUIDs of members; only with the audience MEMBERS. */
+  readonly audienceMembers?: readonly string[]
+}
+
+/** On whose account something happened. */
+export interface Cause {
+  /** `account:<uuid>`, `portal:<uuid>` or the name of a program such as `scheduler`. */
+  readonly actor: string
+  /** UUID of the member that the actor acted for; null for the secretariat and programs. */
+  readonly onBehalfOf: string | null
+  readonly requestId: string | null
+  readonly at: Date
+}
+
+/** An event in the log, at its place in the one order that all listeners see. */
+export interface JournalEvent<Type extends EventType = EventType> extends Cause {
+  /** From 1, without holes. */
+  readonly seq: number
+  readonly type: Type
+  readonly subject: string
+  readonly detail: Events[Type]
+  readonly audience: Audience
+  readonly audienceMembers: readonly string[]
+}
+
+/** Narrows an event to one type. */
+export function isEvent<Type extends EventType>(event: JournalEvent, type: Type): event is JournalEvent<Type> {
+  return event.type === type
+}

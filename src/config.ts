@@ -25,10 +25,7 @@ export const settings = {
     )
     .describe('web origins that browsers may call from, separated by commas; none without it'),
   TRUST_PROXY: z.stringbool().default(false).describe('take the caller’s address from X-Forwarded-For'),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
-    .default('info')
-    .describe('how much to log'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info').describe('how much to log'),
   REPLAY_LIMIT: whole(100_000, 1).describe('events that a listener may be behind before it must resynchronise'),
   MAX_COST: whole(10_000, 1).describe('cost that one request may have'),
   MAX_SUBSCRIPTIONS: whole(50, 1).describe('live subscriptions on one connection'),

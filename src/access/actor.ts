@@ -36,12 +36,25 @@ export interface Anonymous {
   readonly permissions: ReadonlySet<Permission>
 }
 
+/** The service itself or its operator at the command line: no token, all that the secretariat may do. */
+export interface Program {
+  readonly kind: 'PROGRAM'
+  /** What the histories show, such as `scheduler`. */
+  readonly name: string
+  readonly permissions: ReadonlySet<Permission>
+}
+
 /** Who is calling. */
-export type Actor = Anonymous | Officer | Staff | PortalKey
+export type Actor = Anonymous | Officer | Staff | PortalKey | Program
 
 export const anonymous: Anonymous = { kind: 'ANONYMOUS', permissions: new Set() }
 
-/** The actor as the journal and the histories write it: `account:<uuid>`, `portal:<uuid>` or `anonymous`. */
+/** Whether the actor sees what the secretariat sees. */
+export function isStaff(actor: Actor): actor is Staff | Program {
+  return actor.kind === 'SECRETARIAT' || actor.kind === 'PROGRAM'
+}
+
+/** The actor as the journal and the histories write it: `account:<uuid>`, `portal:<uuid>`, `anonymous` or the name of a program. */
 export function actorReference(actor: Actor): string {
   switch (actor.kind) {
     case 'OFFICER':
@@ -51,6 +64,8 @@ export function actorReference(actor: Actor): string {
       return `portal:${actor.portalId}`
     case 'ANONYMOUS':
       return 'anonymous'
+    case 'PROGRAM':
+      return actor.name
   }
 }
 
@@ -64,6 +79,7 @@ export function visibilityKey(actor: Actor): string {
     case 'OFFICER':
       return `officer ${actor.accountId} ${actor.memberId} ${permissions}`
     case 'SECRETARIAT':
+    case 'PROGRAM':
       return `secretariat ${permissions}`
     case 'PORTAL':
       return `portal ${permissions}`

@@ -30,11 +30,7 @@ const reading: ReadonlySet<Permission> = new Set<Permission>([
   'CONTACTS_READ',
   'INBOX_READ',
 ])
-const writing: ReadonlySet<Permission> = new Set<Permission>([
-  ...reading,
-  'PROFILE_WRITE',
-  'ANNOUNCEMENTS_ACKNOWLEDGE',
-])
+const writing: ReadonlySet<Permission> = new Set<Permission>([...reading, 'PROFILE_WRITE', 'ANNOUNCEMENTS_ACKNOWLEDGE'])
 /** Of a body that has not joined: keep its own entry true, and nothing of the members' common life. */
 const listedReading: ReadonlySet<Permission> = new Set<Permission>(['PROFILE_HISTORY_READ', 'MEMBERSHIP_HISTORY_READ'])
 const listedWriting: ReadonlySet<Permission> = new Set<Permission>([...listedReading, 'PROFILE_WRITE'])

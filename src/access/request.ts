@@ -3,6 +3,7 @@ import { transact } from '../database/transaction.ts'
 import type { EventType, NewEvent } from '../journal/catalog.ts'
 import { appendEvent } from '../journal/outbox.ts'
 import { type Actor, actorReference } from './actor.ts'
+import { secretariatPermissions } from './permissions.ts'
 
 /** What every use case takes first: the database, who asks, and when. */
 export interface Request {
@@ -14,6 +15,14 @@ export interface Request {
   readonly requestId: string
   /** Tells the sequencer that something was committed. */
   readonly wake: () => void
+}
+
+/**
+ * A request of the service itself or of its operator.
+ * @param name what the histories show as the one who did it, such as `scheduler`
+ */
+export function programRequest(db: Db, now: Date, name: string, wake: () => void = () => undefined): Request {
+  return { db, actor: { kind: 'PROGRAM', name, permissions: secretariatPermissions }, now, requestId: name, wake }
 }
 
 /** Reports an event within the transaction of its change. */

@@ -86,7 +86,9 @@ export const pgliteOptions = {
  * Opens the database that the settings name.
  * @throws DataDirectoryLockedError when another process has the embedded one open
  */
-export async function openDatabase(config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL' | 'DATA_DIR'>): Promise<Database> {
+export async function openDatabase(
+  config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL' | 'DATA_DIR'>,
+): Promise<Database> {
   if (config.DATABASE_URL) {
     const database = openPostgres(config.DATABASE_URL, config.DATABASE_POOL)
     try {

@@ -21,9 +21,12 @@ export async function migrate(db: Db): Promise<string[]> {
   const { error, results } = await migrator.migrateToLatest()
   if (error) {
     const failed = results?.find(result => result.status === 'Error')?.migrationName
-    throw new Error(failed ? `Migration ${failed} failed; nothing was changed.` : 'The database could not be migrated.', {
-      cause: error,
-    })
+    throw new Error(
+      failed ? `Migration ${failed} failed; nothing was changed.` : 'The database could not be migrated.',
+      {
+        cause: error,
+      },
+    )
   }
   return results?.map(result => result.migrationName) ?? []
 }

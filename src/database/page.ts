@@ -16,7 +16,10 @@ export interface PageOrder {
   /** Holds for all keys. */
   readonly direction: 'asc' | 'desc'
   /** Expressions that are never null, with the type that a cursor's text is cast to. */
-  readonly keys: readonly { readonly expression: RawBuilder<unknown>; readonly type: 'text' | 'int' | 'timestamptz' | 'uuid' }[]
+  readonly keys: readonly {
+    readonly expression: RawBuilder<unknown>
+    readonly type: 'text' | 'int' | 'timestamptz' | 'uuid'
+  }[]
 }
 
 /** One page of a list. */
@@ -60,7 +63,8 @@ function writeCursor(order: PageOrder, values: readonly string[]): string {
 const castable = {
   text: (value: string) => !value.includes('\0'),
   int: (value: string) => /^-?\d{1,9}$/.test(value) || value === '2147483647',
-  timestamptz: (value: string) => /^\d{4,6}-\d\d-\d\d[ T][\d:.]{8,15}([+-]\d\d(:?\d\d)?|Z)$/.test(value) && !Number.isNaN(Date.parse(value)),
+  timestamptz: (value: string) =>
+    /^\d{4,6}-\d\d-\d\d[ T][\d:.]{8,15}([+-]\d\d(:?\d\d)?|Z)$/.test(value) && !Number.isNaN(Date.parse(value)),
   uuid: (value: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value),
 }
 
@@ -119,10 +123,8 @@ export async function readPage<DB, TB extends keyof DB, Row>(
     hasNextPage: fromEnd ? cursor !== null : more,
     hasPreviousPage: fromEnd ? more : cursor !== null,
     count: async () => {
-      const { total } = await query
-        .clearSelect()
-        .select(sql<number>`count(*)`.as('total'))
-        .executeTakeFirstOrThrow()
+      const counting = query.clearSelect() as unknown as SelectQueryBuilder<DB, TB, Record<never, never>>
+      const { total } = await counting.select(sql<number>`count(*)`.as('total')).executeTakeFirstOrThrow()
       return total
     },
   }

@@ -53,7 +53,10 @@ describe('transactions', () => {
 
   it('keep what runs beside them out', async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>()
-    const before = await database.db.selectFrom('outbox').select(sql<number>`count(*)`.as('n')).executeTakeFirstOrThrow()
+    const before = await database.db
+      .selectFrom('outbox')
+      .select(sql<number>`count(*)`.as('n'))
+      .executeTakeFirstOrThrow()
     const failing = database.db.transaction().execute(async tx => {
       await sql`insert into outbox (type, subject, detail, audience, actor, at)
         values ('x', gen_random_uuid(), '{}', 'PUBLIC', 'test', now())`.execute(tx)
@@ -87,7 +90,10 @@ describe('pages', () => {
       labels: '{}',
       source: 'test',
     }))
-    await database.db.insertInto('vocabularyTerms').values(terms as never).execute()
+    await database.db
+      .insertInto('vocabularyTerms')
+      .values(terms as never)
+      .execute()
   })
 
   it('go forward to the end, each row once', async () => {

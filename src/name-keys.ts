@@ -1,5 +1,5 @@
 import { customPinyin, pinyin } from 'pinyin-pro'
-import type { Translations } from '../languages.ts'
+import type { Translations } from './languages.ts'
 
 /*
  * Sort keys and search text are computed here and stored, because the two databases carry different collations: a

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { latinKey, pinyinKey, searchTerm, searchText, strokeKey } from '../../src/members/name-keys.ts'
+import { latinKey, pinyinKey, searchTerm, searchText, strokeKey } from '../src/name-keys.ts'
 
 /** What COLLATE "C" does: compare the bytes of the UTF-8 form. */
 function inKeyOrder(names: readonly string[], key: (name: string) => string): string[] {

@@ -1,0 +1,72 @@
+import { readPage } from '../database/page.ts'
+import { connection } from '../graphql/connection.ts'
+import type { Context } from '../graphql/context.ts'
+import type { Resolvers } from '../graphql/generated.ts'
+import { payload } from '../graphql/payload.ts'
+import { memberTypes, readId, writeId } from '../ids.ts'
+import { selectTokens, tokenOrder, whereLive } from './store.ts'
+import {
+  type IssuedToken,
+  issueOfficerToken,
+  issuePortalKey,
+  issueSecretariatToken,
+  registerPortal,
+  revokeToken,
+} from './tokens.ts'
+
+/** Shows a token just issued, with its secret for this once. */
+async function issued({ loaders }: Context, issue: () => Promise<IssuedToken>) {
+  let secret: string | null = null
+  const outcome = await payload('token', async () => {
+    const token = await issue()
+    secret = token.secret
+    return (await loaders.tokenById.load(token.tokenId))!
+  })
+  return { ...outcome, secret }
+}
+
+export const accessResolvers: Resolvers = {
+  Query: {
+    viewer: (_, __, { request }) => request.actor,
+    tokens: async (_, { live, ...page }, { request }) => {
+      const tokens = selectTokens(request.db)
+      return connection(await readPage(live ? whereLive(tokens, request.now) : tokens, tokenOrder, page))
+    },
+  },
+  Viewer: {
+    kind: actor => (actor.kind === 'ANONYMOUS' || actor.kind === 'PROGRAM' ? null : actor.kind),
+    name: actor => (actor.kind === 'ANONYMOUS' ? null : actor.name),
+    member: (actor, _, { loaders }) => (actor.kind === 'OFFICER' ? loaders.memberById.load(actor.memberId) : null),
+    role: actor => (actor.kind === 'OFFICER' ? actor.role : null),
+    permissions: actor => [...actor.permissions],
+    expiresAt: actor => ('expiresAt' in actor ? actor.expiresAt : null),
+  },
+  Token: {
+    id: token => writeId('Token', token.id),
+    member: (token, _, { loaders }) => (token.memberId ? loaders.memberById.load(token.memberId) : null),
+    portal: (token, _, { loaders }) => (token.portalId ? loaders.portalById.load(token.portalId) : null),
+  },
+  Portal: {
+    id: portal => writeId('Portal', portal.id),
+    member: (portal, _, { loaders }) => (portal.memberId ? loaders.memberById.load(portal.memberId) : null),
+    keys: (portal, _, { loaders }) => loaders.portalKeys.load(portal.id),
+  },
+  Mutation: {
+    issueOfficerToken: (_, { input: { member, ...person } }, context) =>
+      issued(context, () =>
+        issueOfficerToken(context.request, { ...person, memberId: readId(member, ...memberTypes) }),
+      ),
+    issueSecretariatToken: (_, { input }, context) =>
+      issued(context, () => issueSecretariatToken(context.request, input)),
+    issuePortalKey: (_, { portal, expiresAt }, context) =>
+      issued(context, () => issuePortalKey(context.request, readId(portal, 'Portal'), expiresAt)),
+    registerPortal: (_, { input: { member, ...input }, idempotencyKey }, { request, loaders }) =>
+      payload('portal', async () => {
+        const memberId = member == null ? null : readId(member, ...memberTypes)
+        const id = await registerPortal(request, { ...input, memberId }, idempotencyKey)
+        return (await loaders.portalById.load(id))!
+      }),
+    revokeToken: (_, { id, reason }, { request }) =>
+      payload('token', () => revokeToken(request, readId(id, 'Token'), reason)),
+  },
+}

@@ -1,0 +1,152 @@
+import { type Selectable, type SelectQueryBuilder, sql } from 'kysely'
+import type { Db, Tx } from '../database/client.ts'
+import type { PageOrder } from '../database/page.ts'
+import type { DB, Portals, Tokens } from '../database/tables.ts'
+import type { MembershipStatus, OfficerRole, Permission } from './permissions.ts'
+
+/** A token with the names around it, without its secret. */
+export type TokenRow = Omit<Selectable<Tokens>, 'secretHash'> & { holder: string; role: OfficerRole | null }
+
+/** A portal. */
+export type PortalRow = Omit<Selectable<Portals>, 'scopes'> & { scopes: Permission[] }
+
+/** A token with all that decides who its bearer is. */
+export interface TokenHolder {
+  id: string
+  kind: 'OFFICER' | 'SECRETARIAT' | 'PORTAL'
+  secretHash: Buffer
+  accountId: string | null
+  memberId: string | null
+  portalId: string | null
+  expiresAt: Date
+  revokedAt: Date | null
+  lastUsedAt: Date | null
+  accountName: string | null
+  isSecretariat: boolean | null
+  role: OfficerRole | null
+  memberStatus: MembershipStatus | null
+  portalName: string | null
+  scopes: string[] | null
+}
+
+/** Everything about the bearer of a token in one read; undefined when there is no such token. */
+export function findTokenHolder(db: Db, tokenId: string): Promise<TokenHolder | undefined> {
+  return db
+    .selectFrom('tokens')
+    .leftJoin('accounts', 'accounts.id', 'tokens.accountId')
+    .leftJoin('officers', join =>
+      join.onRef('officers.accountId', '=', 'tokens.accountId').onRef('officers.memberId', '=', 'tokens.memberId'),
+    )
+    .leftJoin('members', 'members.id', 'tokens.memberId')
+    .leftJoin('portals', 'portals.id', 'tokens.portalId')
+    .where('tokens.id', '=', tokenId)
+    .select([
+      'tokens.id',
+      'tokens.kind',
+      'tokens.secretHash',
+      'tokens.accountId',
+      'tokens.memberId',
+      'tokens.portalId',
+      'tokens.expiresAt',
+      'tokens.revokedAt',
+      'tokens.lastUsedAt',
+      'accounts.name as accountName',
+      'accounts.isSecretariat',
+      'officers.role',
+      'members.status as memberStatus',
+      'portals.name as portalName',
+      'portals.scopes',
+    ])
+    .executeTakeFirst()
+}
+
+/** Notes that a token was used, to the minute: at most one write a minute and token. */
+export async function touchToken(db: Db, tokenId: string, now: Date): Promise<void> {
+  await db
+    .updateTable('tokens')
+    .set({ lastUsedAt: now })
+    .where('id', '=', tokenId)
+    .where(eb => eb.or([eb('lastUsedAt', 'is', null), eb('lastUsedAt', '<', new Date(now.getTime() - 60_000))]))
+    .execute()
+}
+
+/** Tokens with the names around them. */
+export function selectTokens(db: Db) {
+  return db
+    .selectFrom('tokens')
+    .leftJoin('accounts', 'accounts.id', 'tokens.accountId')
+    .leftJoin('officers', join =>
+      join.onRef('officers.accountId', '=', 'tokens.accountId').onRef('officers.memberId', '=', 'tokens.memberId'),
+    )
+    .leftJoin('portals', 'portals.id', 'tokens.portalId')
+    .select([
+      'tokens.id',
+      'tokens.kind',
+      'tokens.accountId',
+      'tokens.memberId',
+      'tokens.portalId',
+      'tokens.createdAt',
+      'tokens.createdBy',
+      'tokens.expiresAt',
+      'tokens.revokedAt',
+      'tokens.revokedBy',
+      'tokens.revokedReason',
+      'tokens.lastUsedAt',
+      'officers.role',
+    ])
+    .select(sql<string>`coalesce(accounts.name, portals.name)`.as('holder'))
+}
+
+/** Only tokens that can still be used. */
+export function whereLive<O>(
+  query: SelectQueryBuilder<DB, 'tokens', O>,
+  now: Date,
+): SelectQueryBuilder<DB, 'tokens', O> {
+  return query.where('tokens.revokedAt', 'is', null).where('tokens.expiresAt', '>', now)
+}
+
+/** Tokens, the latest first. */
+export const tokenOrder: PageOrder = {
+  name: 'issued',
+  direction: 'desc',
+  keys: [{ expression: sql.ref('tokens.id'), type: 'uuid' }],
+}
+
+export function findTokens(db: Db, ids: readonly string[]): Promise<TokenRow[]> {
+  return selectTokens(db).where('tokens.id', '=', sql<string>`any(${ids}::uuid[])`).execute()
+}
+
+export function findPortals(db: Db, ids: readonly string[]): Promise<PortalRow[]> {
+  return db
+    .selectFrom('portals')
+    .selectAll()
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .$castTo<PortalRow>()
+    .execute()
+}
+
+/** The live keys of portals, two at most for each. */
+export function findPortalKeys(db: Db, portalIds: readonly string[], now: Date): Promise<TokenRow[]> {
+  return selectTokens(db)
+    .where('tokens.portalId', '=', sql<string>`any(${portalIds}::uuid[])`)
+    .where('tokens.revokedAt', 'is', null)
+    .where('tokens.expiresAt', '>', now)
+    .orderBy('tokens.id')
+    .execute()
+}
+
+/** Makes sure that there is an account with this mail address, and answers its id. The name of an older account stays. */
+export async function upsertAccount(
+  tx: Tx,
+  account: { id: string; name: string; email: string; isSecretariat: boolean; createdAt: Date },
+): Promise<string> {
+  const { id } = await tx
+    .insertInto('accounts')
+    .values(account)
+    .onConflict(conflict =>
+      conflict.column('email').doUpdateSet({ isSecretariat: sql`accounts.is_secretariat or excluded.is_secretariat` }),
+    )
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}

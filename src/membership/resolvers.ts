@@ -1,0 +1,2 @@
+import type { Resolvers } from '../graphql/generated.ts'
+export const membershipResolvers: Resolvers = {}

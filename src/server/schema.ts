@@ -1,0 +1,37 @@
+import { makeExecutableSchema } from '@graphql-tools/schema'
+import type { GraphQLSchema } from 'graphql'
+import { accessResolvers } from '../access/resolvers.ts'
+import { announcementResolvers } from '../announcements/resolvers.ts'
+import { nodeResolvers } from '../graphql/node-resolvers.ts'
+import { enforcePermissions } from '../graphql/permissions.ts'
+import { scalars } from '../graphql/scalars.ts'
+import { readSdl } from '../graphql/sdl.ts'
+import { sharedResolvers } from '../graphql/shared-resolvers.ts'
+import { memberResolvers } from '../members/resolvers.ts'
+import { membershipResolvers } from '../membership/resolvers.ts'
+import { regionResolvers } from '../regions/resolvers.ts'
+import { vocabularyResolvers } from '../vocabularies/resolvers.ts'
+
+/** What stands behind every type of the SDL. */
+export const resolvers = [
+  scalars,
+  sharedResolvers,
+  nodeResolvers,
+  vocabularyResolvers,
+  regionResolvers,
+  memberResolvers,
+  membershipResolvers,
+  accessResolvers,
+  announcementResolvers,
+]
+
+/** The executable schema, with the permissions of the SDL before every resolver. @throws Error when a field states none */
+export function buildSchema(): GraphQLSchema {
+  return enforcePermissions(
+    makeExecutableSchema({
+      typeDefs: readSdl(),
+      resolvers,
+      resolverValidationOptions: { requireResolversForResolveType: 'error', requireResolversToMatchSchema: 'error' },
+    }),
+  )
+}

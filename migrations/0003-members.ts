@@ -41,8 +41,8 @@ export async function up(db: Kysely<never>): Promise<void> {
       check (kind <> 'CITY' or region_code is not null),
       check ((joining_number is null) = (joined_on is null))
     )`.execute(db)
-  for (const key of ['pinyin_key', 'stroke_key', 'latin_key', 'updated_at'])
-    await sql`create index on members (${sql.ref(key)}, id)`.execute(db)
+  for (const keys of [['pinyin_key', 'stroke_key'], ['stroke_key', 'pinyin_key'], ['latin_key'], ['updated_at']])
+    await sql`create index on members (${sql.join([...keys, 'id'].map(key => sql.ref(key)))})`.execute(db)
   await sql`create index on members (coalesce(joining_number, 2147483647), id)`.execute(db)
   await sql`create index on members (region_code, kind)`.execute(db)
   await sql`create index on members using gin (fields)`.execute(db)

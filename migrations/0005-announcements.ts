@@ -1,6 +1,10 @@
 import { type Kysely, sql } from 'kysely'
 
-/** Announcements, their revisions, whom they reached, and who read and acknowledged them. */
+/**
+ * Announcements, their revisions, whom they reached, and who read and acknowledged them.
+ * An acknowledgement is no revision: it stands with its recipient, or thousands of organisations would wait for one
+ * another and make an editor's version stale.
+ */
 export async function up(db: Kysely<never>): Promise<void> {
   await sql`
     create table announcements (
@@ -10,6 +14,7 @@ export async function up(db: Kysely<never>): Promise<void> {
       category text not null check (category in ('NOTICE', 'EVENT', 'POLICY', 'CALL', 'RELEASE', 'NEWS')),
       urgency text not null check (urgency in ('NORMAL', 'URGENT', 'CRITICAL')),
       titles jsonb not null,
+      search text collate "C" not null,
       bodies jsonb not null,
       attachments jsonb not null,
       audience jsonb not null,
@@ -28,8 +33,6 @@ export async function up(db: Kysely<never>): Promise<void> {
       check ((status = 'RETRACTED') = (retraction_reason is not null))
     )`.execute(db)
   await sql`create index on announcements (publish_at) where status = 'SCHEDULED'`.execute(db)
-  await sql`create index on announcements (published_at desc, id desc)`.execute(db)
-  await sql`create index on announcements (pinned_until) where pinned_until is not null`.execute(db)
   await sql`
     create table announcement_revisions (
       announcement_id uuid not null references announcements (id),
@@ -37,7 +40,7 @@ export async function up(db: Kysely<never>): Promise<void> {
       at timestamptz(3) not null,
       actor text not null,
       change text not null check (change in (
-        'DRAFTED', 'EDITED', 'SCHEDULED', 'UNSCHEDULED', 'PUBLISHED', 'RETRACTED', 'REMINDED', 'ACKNOWLEDGED'
+        'DRAFTED', 'EDITED', 'SCHEDULED', 'UNSCHEDULED', 'PUBLISHED', 'RETRACTED', 'REMINDED'
       )),
       reason text,
       snapshot jsonb not null,

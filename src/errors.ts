@@ -128,13 +128,20 @@ export function refuse(code: Fault, field: readonly string[], en: string, zh: st
   throw new InputRefused([{ code, field, text: text(en, zh) }])
 }
 
-/** Refuses an update whose `expectedVersion` is behind, and hands over the current state. */
-export function conflict(expected: number, current: { version: number }): never {
+/**
+ * Refuses an update whose `expectedVersion` is behind, and hands over the current state.
+ * @param field where the mutation takes the version
+ */
+export function conflict(
+  expected: number,
+  current: { version: number },
+  field: readonly string[] = ['input', 'expectedVersion'],
+): never {
   throw new InputRefused(
     [
       {
         code: 'CONFLICT',
-        field: ['input', 'expectedVersion'],
+        field,
         text: text(
           `Somebody else changed this: you saw version ${expected}, it is now ${current.version}. Look at the current state in this answer and send your change again with its version.`,
           `此内容已被他人修改：您看到的是第 ${expected} 版，现在是第 ${current.version} 版。请查看本次返回的当前内容，并以新版本号重新提交。`,

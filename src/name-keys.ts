@@ -103,7 +103,8 @@ export function searchText(names: Translations, extra: readonly string[]): strin
     lines.add(sounds.map(({ letters, tone }) => (tone === null ? letters : letters.charAt(0))).join(''))
   }
   lines.delete('')
-  return [...lines].join('\n')
+  // In one order, whatever the order in which the names came: jsonb has its own.
+  return [...lines].sort().join('\n')
 }
 
 /**

@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
 
-/** One suite, on both databases. Tests that touch no database run once, with the first. */
+/** One suite, on both databases. */
 const shared = {
   root: new URL('.', import.meta.url).pathname,
   globalSetup: ['support/global-setup.ts'],
@@ -8,11 +9,11 @@ const shared = {
   hookTimeout: 60_000,
 }
 
+// Vite would take graphql's `module` entry and libraries its `main`: two copies, which refuse each other's types.
+const resolve = { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] }
+
 export default defineConfig({
   test: {
-    projects: [
-      { test: { ...shared, name: 'pglite', include: ['**/*.test.ts'] } },
-      { test: { ...shared, name: 'postgres', include: ['**/*.test.ts'] } },
-    ],
+    projects: ['pglite', 'postgres'].map(name => ({ resolve, test: { ...shared, name, include: ['**/*.test.ts'] } })),
   },
 })

@@ -1,4 +1,4 @@
-import { type Selectable, type SelectQueryBuilder, sql } from 'kysely'
+import { type RawBuilder, type Selectable, type SelectQueryBuilder, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
 import type { PageOrder } from '../database/page.ts'
 import type { DB, Portals, Tokens } from '../database/tables.ts'
@@ -133,6 +133,20 @@ export function findPortalKeys(db: Db, portalIds: readonly string[], now: Date):
     .where('tokens.expiresAt', '>', now)
     .orderBy('tokens.id')
     .execute()
+}
+
+/**
+ * The readable name of an actor as `actorReference` wrote it: the name of the account or portal, else what was written,
+ * such as the name of a program.
+ * @param reference a column of actor references
+ */
+export function actorName(reference: RawBuilder<string>): RawBuilder<string> {
+  return sql<string>`coalesce(
+    (select accounts.name from accounts where accounts.id =
+      case when ${reference} like 'account:%' then substr(${reference}, 9)::uuid end),
+    (select portals.name from portals where portals.id =
+      case when ${reference} like 'portal:%' then substr(${reference}, 8)::uuid end),
+    ${reference})`
 }
 
 /** Makes sure that there is an account with this mail address, and answers its id. The name of an older account stays. */

@@ -123,8 +123,8 @@ export async function readPage<DB, TB extends keyof DB, Row>(
     hasNextPage: fromEnd ? cursor !== null : more,
     hasPreviousPage: fromEnd ? more : cursor !== null,
     count: async () => {
-      const counting = query.clearSelect() as unknown as SelectQueryBuilder<DB, TB, Record<never, never>>
-      const { total } = await counting.select(sql<number>`count(*)`.as('total')).executeTakeFirstOrThrow()
+      const counting = query.clearSelect().select(sql<number>`count(*)`.as('total'))
+      const { total } = (await counting.executeTakeFirstOrThrow()) as { total: number }
       return total
     },
   }

@@ -16,8 +16,10 @@ export function sqlState(error: unknown): string | undefined {
  * Runs `work` in one transaction: all of it or nothing.
  * A transaction that met a deadlock or a serialization failure is tried again with jitter, five times at most,
  * so `work` must do nothing outside the transaction.
+ * Within a transaction it joins that one: then the outer one decides, and tries again.
  */
 export async function transact<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  if (db.isTransaction) return work(db as Tx)
   for (let attempt = 1; ; attempt++) {
     try {
       return await db.transaction().execute(work)

@@ -178,7 +178,8 @@ function refuseMixed(bytes: Uint8Array): void {
 
 export interface CsvColumns {
   readonly required: readonly string[]
-  readonly optional: readonly string[]
+  /** Null allows any other column, which is read like the rest. */
+  readonly optional: readonly string[] | null
 }
 
 export interface CsvRow {
@@ -241,10 +242,12 @@ function parseRecords(source: string): { line: number; cells: string[] }[] {
 }
 
 function checkHeader(found: readonly string[], { required, optional }: CsvColumns): void {
-  const allowed = [...required, ...optional]
+  const allowed = [...required, ...(optional ?? [])]
   const missing = required.filter(column => !found.includes(column))
   const unknown = found.flatMap((column, index) =>
-    allowed.includes(column) ? [] : [column === '' ? `(column ${index + 1} without a name)` : column],
+    allowed.includes(column) || (optional === null && column !== '')
+      ? []
+      : [column === '' ? `(column ${index + 1} without a name)` : column],
   )
   const duplicate = allowed.filter(column => found.indexOf(column) !== found.lastIndexOf(column))
   if (missing.length + unknown.length + duplicate.length === 0) return

@@ -1,8 +1,17 @@
 import DataLoader from 'dataloader'
 import type { Request } from '../access/request.ts'
 import { findPortalKeys, findPortals, findTokens, type PortalRow, type TokenRow } from '../access/store.ts'
+import { findReceipts, type ReceiptRow } from '../announcements/recipients.ts'
 import { type AnnouncementRow, findAnnouncements } from '../announcements/store.ts'
-import { findMembers, type MemberRow } from '../members/store.ts'
+import {
+  type ContactRow,
+  findContacts,
+  findMembers,
+  findReferences,
+  type MemberRow,
+  type ReferenceRow,
+} from '../members/store.ts'
+import { findTransitions, type TransitionRow } from '../membership/store.ts'
 import { findRegions, findRegionsByCode, type RegionRow } from '../regions/store.ts'
 import { findTerms, type TermRow } from '../vocabularies/store.ts'
 
@@ -35,7 +44,13 @@ export interface Loaders {
   /** By `FIELD digital_twin`. */
   readonly term: DataLoader<string, TermRow | null>
   readonly memberById: DataLoader<string, MemberRow | null>
+  readonly memberContacts: DataLoader<string, ContactRow[]>
+  readonly memberReferences: DataLoader<string, ReferenceRow[]>
+  /** The latest first. */
+  readonly memberTransitions: DataLoader<string, TransitionRow[]>
   readonly announcementById: DataLoader<string, AnnouncementRow | null>
+  /** By the UUID of the announcement; null for callers that have no inbox. */
+  readonly announcementReceipt: DataLoader<string, ReceiptRow | null>
   readonly tokenById: DataLoader<string, TokenRow | null>
   readonly portalById: DataLoader<string, PortalRow | null>
   readonly portalKeys: DataLoader<string, TokenRow[]>
@@ -44,8 +59,11 @@ export interface Loaders {
 /** Makes the loaders of one request. Nothing is read before it is asked for. */
 export function createLoaders(request: Request): Loaders {
   const { db, actor, now } = request
-  const made: Partial<Record<keyof Loaders, unknown>> = {}
-  const lazily = <T>(name: keyof Loaders, make: () => T) => (made[name] ??= make()) as T
+  const made = new Map<keyof Loaders, unknown>()
+  const lazily = <T>(name: keyof Loaders, make: () => T): T => {
+    if (!made.has(name)) made.set(name, make())
+    return made.get(name) as T
+  }
   return {
     get regionById() {
       return lazily('regionById', () =>
@@ -79,11 +97,44 @@ export function createLoaders(request: Request): Loaders {
         ),
       )
     },
+    get memberContacts() {
+      return lazily('memberContacts', () =>
+        manyByKey(
+          ids => findContacts(db, ids),
+          contact => contact.memberId,
+        ),
+      )
+    },
+    get memberReferences() {
+      return lazily('memberReferences', () =>
+        manyByKey(
+          ids => findReferences(db, ids),
+          reference => reference.memberId,
+        ),
+      )
+    },
+    get memberTransitions() {
+      return lazily('memberTransitions', () =>
+        manyByKey(
+          ids => findTransitions(db, ids),
+          transition => transition.memberId,
+        ),
+      )
+    },
     get announcementById() {
       return lazily('announcementById', () =>
         oneByKey(
           ids => findAnnouncements(db, actor, ids),
           row => row.id,
+        ),
+      )
+    },
+    get announcementReceipt() {
+      return lazily('announcementReceipt', () =>
+        oneByKey(
+          async ids =>
+            actor.kind === 'OFFICER' && actor.permissions.has('INBOX_READ') ? findReceipts(db, actor, ids) : [],
+          row => row.announcementId,
         ),
       )
     },

@@ -1,0 +1,84 @@
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import type { Db, Tx } from '../database/client.ts'
+import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
+import type { MemberRow } from '../members/store.ts'
+import { codePrefix } from '../regions/store.ts'
+
+/** A set of members, as it is stored. All that is given holds at once; an empty list is no condition. */
+export type AudienceRule = {
+  public: boolean
+  allMembers: boolean
+  kinds: MemberRow['kind'][]
+  /** Codes of GB/T 2260; a place stands for all places within it. */
+  regions: string[]
+  /** UUIDs. */
+  members: string[]
+}
+
+/** To whom an announcement is addressed, as it is stored: whom one include names and no exclude does. */
+export type Audience = { include: AudienceRule[]; exclude: AudienceRule[] }
+
+/** Whether everybody may read what is addressed so. */
+export function isPublicAudience(audience: Audience): boolean {
+  return audience.include.some(rule => rule.public)
+}
+
+function names(rule: AudienceRule): RawBuilder<SqlBool> {
+  const conditions = [sql<SqlBool>`true`]
+  if (rule.kinds.length > 0) conditions.push(sql`members.kind = any(${rule.kinds}::text[])`)
+  if (rule.members.length > 0) conditions.push(sql`members.id = any(${rule.members}::uuid[])`)
+  if (rule.regions.length > 0) {
+    const within = rule.regions.map(code => `${codePrefix(code)}%`)
+    // Without coalesce a member of no place would make an exclude unknown, and so be left out by it.
+    conditions.push(sql`coalesce(members.region_code, '') like any(${within}::text[])`)
+  }
+  return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
+}
+
+function anyNames(rules: readonly AudienceRule[]): RawBuilder<SqlBool> {
+  return rules.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`(${sql.join(rules.map(names), sql` or `)})`
+}
+
+/** The members whom an audience reaches now: admitted ones only. A public one reaches all of them. */
+function selectReached(db: Db, audience: Audience) {
+  return db
+    .selectFrom('members')
+    .where('members.status', '=', 'ADMITTED')
+    .where(sql<SqlBool>`${anyNames(audience.include)} and not ${anyNames(audience.exclude)}`)
+}
+
+/** Members by pinyin 「按拼音」; where names sound alike, by strokes. */
+export const membersByPinyin: PageOrder = {
+  name: 'pinyin',
+  direction: 'asc',
+  keys: [
+    { expression: sql.ref('members.pinyin_key'), type: 'text' },
+    { expression: sql.ref('members.stroke_key'), type: 'text' },
+    { expression: sql.ref('members.id'), type: 'uuid' },
+  ],
+}
+
+/** How many members an audience reaches now. */
+export async function countReached(db: Db, audience: Audience): Promise<number> {
+  const { total } = await selectReached(db, audience)
+    .select(sql<number>`count(*)`.as('total'))
+    .executeTakeFirstOrThrow()
+  return total
+}
+
+/** The members whom an audience reaches now, by pinyin. */
+export function pageReached(db: Db, audience: Audience, args: PageArgs): Promise<Page<MemberRow>> {
+  return readPage(selectReached(db, audience).selectAll('members').$castTo<MemberRow>(), membersByPinyin, args)
+}
+
+/** Makes recipients of all whom the audience reaches now, and answers how many they are. */
+export async function insertRecipients(tx: Tx, announcementId: string, audience: Audience): Promise<number> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('announcementRecipients')
+    .columns(['announcementId', 'memberId'])
+    .expression(
+      selectReached(tx, audience).select([sql<string>`${announcementId}::uuid`.as('announcementId'), 'members.id']),
+    )
+    .executeTakeFirstOrThrow()
+  return Number(numInsertedOrUpdatedRows)
+}

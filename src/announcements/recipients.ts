@@ -1,0 +1,114 @@
+import { type Selectable, sql } from 'kysely'
+import type { Officer } from '../access/actor.ts'
+import { actorName } from '../access/store.ts'
+import type { Db, Tx } from '../database/client.ts'
+import { type Page, type PageArgs, readPage } from '../database/page.ts'
+import type { AnnouncementRecipients } from '../database/tables.ts'
+import { membersByPinyin } from './audience.ts'
+
+/** A member that an announcement was addressed to; `acknowledgedBy` is the name of the account. */
+export type RecipientRow = Selectable<AnnouncementRecipients>
+
+/** How a member, and one of its officers, stand to an announcement. */
+export interface ReceiptRow {
+  readonly announcementId: string
+  readonly readAt: Date | null
+  readonly acknowledgedAt: Date | null
+  readonly remindedAt: Date | null
+}
+
+/** A page of the recipients of one announcement, by pinyin; of those that have or have not acknowledged, or of all. */
+export function pageRecipients(
+  db: Db,
+  announcementId: string,
+  acknowledged: boolean | null | undefined,
+  args: PageArgs,
+): Promise<Page<RecipientRow>> {
+  let query = db
+    .selectFrom('announcementRecipients')
+    .innerJoin('members', 'members.id', 'announcementRecipients.memberId')
+    .where('announcementRecipients.announcementId', '=', announcementId)
+    .select([
+      'announcementRecipients.announcementId',
+      'announcementRecipients.memberId',
+      'announcementRecipients.acknowledgedAt',
+      'announcementRecipients.remindedAt',
+    ])
+    .select(actorName(sql.ref('announcement_recipients.acknowledged_by')).as('acknowledgedBy'))
+  if (acknowledged != null) query = query.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null)
+  return readPage(query, membersByPinyin, args)
+}
+
+/** How the officer and its member stand to these announcements; none for those that were not addressed to the member. */
+export function findReceipts(db: Db, officer: Officer, announcementIds: readonly string[]): Promise<ReceiptRow[]> {
+  return db
+    .selectFrom('announcementRecipients as mine')
+    .leftJoin('announcementReads as read', join =>
+      join.onRef('read.announcementId', '=', 'mine.announcementId').on('read.accountId', '=', officer.accountId),
+    )
+    .where('mine.memberId', '=', officer.memberId)
+    .where('mine.announcementId', '=', sql<string>`any(${announcementIds}::uuid[])`)
+    .select(['mine.announcementId', 'read.readAt', 'mine.acknowledgedAt', 'mine.remindedAt'])
+    .execute()
+}
+
+/** Whether the announcement was addressed to the member. */
+export async function isRecipient(db: Db, announcementId: string, memberId: string): Promise<boolean> {
+  const found = await db
+    .selectFrom('announcementRecipients')
+    .select('memberId')
+    .where('announcementId', '=', announcementId)
+    .where('memberId', '=', memberId)
+    .executeTakeFirst()
+  return found !== undefined
+}
+
+/** Records the acknowledgement of a member that has not acknowledged yet; false when it has, or is no recipient. */
+export async function acknowledge(
+  tx: Tx,
+  announcementId: string,
+  memberId: string,
+  by: { actor: string; at: Date },
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('announcementRecipients')
+    .set({ acknowledgedAt: by.at, acknowledgedBy: by.actor })
+    .where('announcementId', '=', announcementId)
+    .where('memberId', '=', memberId)
+    .where('acknowledgedAt', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** Marks the admitted recipients that have not acknowledged as reminded, and answers their UUIDs. */
+export async function remindRecipients(tx: Tx, announcementId: string, at: Date): Promise<string[]> {
+  const rows = await tx
+    .updateTable('announcementRecipients')
+    .from('members')
+    .set({ remindedAt: at })
+    .whereRef('members.id', '=', 'announcementRecipients.memberId')
+    .where('members.status', '=', 'ADMITTED')
+    .where('announcementRecipients.announcementId', '=', announcementId)
+    .where('announcementRecipients.acknowledgedAt', 'is', null)
+    .returning('announcementRecipients.memberId')
+    .execute()
+  return rows.map(row => row.memberId)
+}
+
+/** Records that an account read an announcement; the first time counts. */
+export async function insertRead(db: Db, announcementId: string, accountId: string, at: Date): Promise<void> {
+  await db
+    .insertInto('announcementReads')
+    .values({ announcementId, accountId, readAt: at })
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+}
+
+/** Makes an announcement unread for an account. */
+export async function deleteRead(db: Db, announcementId: string, accountId: string): Promise<void> {
+  await db
+    .deleteFrom('announcementReads')
+    .where('announcementId', '=', announcementId)
+    .where('accountId', '=', accountId)
+    .execute()
+}

@@ -1,0 +1,60 @@
+import { createClient } from 'graphql-ws'
+import WebSocket from 'ws'
+
+/** What `listen` follows. */
+export const feeds = {
+  announcements: `subscription ($after: Cursor) {
+    event: announcementPublished(after: $after) { cursor at announcement { id title urgency publishedAt } } }`,
+  changes: `subscription ($after: Cursor) {
+    event: announcementChanged(after: $after) { cursor at change announcement { id title status } } }`,
+  members: `subscription ($after: Cursor) {
+    event: memberChanged(after: $after) { cursor at change memberId member { profile { name } } } }`,
+} as const
+
+/**
+ * Follows a running service as any client would and prints one line of JSON for each event.
+ * When the connection is lost it comes back and goes on after the last event, so that nothing is missed.
+ * Ends when the process is stopped, or with an error when the service refuses.
+ */
+export async function listen(options: {
+  url: string
+  feed: keyof typeof feeds
+  after?: string
+  token?: string
+  language?: string
+}): Promise<void> {
+  const client = createClient({
+    url: options.url,
+    webSocketImpl: WebSocket,
+    lazy: true,
+    retryAttempts: Number.POSITIVE_INFINITY,
+    // A refused token stays refused; everything else may pass.
+    shouldRetry: event =>
+      !(typeof event === 'object' && event !== null && 'code' in event && [4401, 4403].includes(event.code as number)),
+    connectionParams: {
+      ...(options.token ? { authorization: `Bearer ${options.token}` } : {}),
+      ...(options.language ? { acceptLanguage: options.language } : {}),
+    },
+  })
+  // After a lost connection graphql-ws sends this very object again, so it is kept at the last position.
+  const operation = { query: feeds[options.feed], variables: { after: options.after ?? null } }
+  const ended = await new Promise<unknown>(resolve => {
+    client.subscribe<{ event: { cursor: string } }>(operation, {
+      next: ({ data, errors }) => {
+        if (errors || !data) return resolve(errors)
+        operation.variables.after = data.event.cursor
+        console.log(JSON.stringify(data.event))
+      },
+      error: resolve,
+      complete: () => resolve(null),
+    })
+  })
+  await client.dispose()
+  throw ended instanceof Error ? ended : new Error(describe(ended))
+}
+
+function describe(ended: unknown): string {
+  if (Array.isArray(ended)) return ended.map(error => (error as { message: string }).message).join(' ')
+  if (typeof ended === 'object' && ended !== null && 'reason' in ended && ended.reason) return String(ended.reason)
+  return 'The service closed the connection.'
+}

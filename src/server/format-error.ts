@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import type { Logger } from 'pino'
+import { sqlState } from '../database/transaction.ts'
+import { PublicError, type Text, TooCostly, text, Unavailable } from '../errors.ts'
+import type { Locale } from '../languages.ts'
+import { limits } from './limits.ts'
+
+/** An error as a caller may see it, where GraphQL.js and its protocols want one of its own class. */
+export class ShownError extends GraphQLError {
+  readonly #shown: GraphQLFormattedError
+
+  constructor(shown: GraphQLFormattedError) {
+    super(shown.message, { extensions: shown.extensions ?? {} })
+    this.#shown = shown
+  }
+
+  override toJSON(): GraphQLFormattedError {
+    return this.#shown
+  }
+}
+
+/** Shows an error to a caller; what it may not see is masked and logged. */
+export type FormatError = (error: unknown, caller: { locale: Locale; requestId: string }) => GraphQLFormattedError
+
+/** The wording in the caller's language. */
+export function inLanguage(text: Text, locale: Locale): string {
+  return locale === 'en' ? text.en : text.zh
+}
+
+/** The errors from this one down to its cause. */
+function* chain(error: unknown): Generator<Error> {
+  let seen = 0
+  for (let next = error; next instanceof Error && seen < 10; seen++) {
+    yield next
+    next = next instanceof GraphQLError ? (next.originalError ?? next.cause) : next.cause
+  }
+}
+
+/** SQLSTATE classes and codes after which the same request may succeed: connection, resources, shutdown, time-outs, deadlocks. */
+const passing = /^(08...|53...|57P0[1-5]|57014|55P03|40001|40P01)$/
+const network = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'EAI_AGAIN'])
+/** pg gives these no code. */
+const wording =
+  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/
+
+/** Whether the database could not answer now, be it too busy or out of reach. */
+export function isUnavailable(error: unknown): boolean {
+  const code = sqlState(error)
+  if (code !== undefined && (passing.test(code) || network.has(code))) return true
+  return error instanceof Error && wording.test(error.message)
+}
+
+const unavailable = new Unavailable(
+  text(
+    'The service is too busy or its database is out of reach. Try again in a moment.',
+    '服务繁忙或数据库暂时无法访问，请稍后重试。',
+  ),
+)
+
+/** Where in the variables a value was refused, as GraphQL.js says it: `input.names[0]` of `$input`. */
+function variablePath(error: GraphQLError): string | null {
+  const node = error.nodes?.[0]
+  if (node?.kind !== 'VariableDefinition') return null
+  const inner = error.originalError?.message ?? ''
+  const before = error.message.endsWith(inner)
+    ? error.message.slice(0, error.message.length - inner.length)
+    : error.message
+  return / at "([^"]+)"[;:.]? ?$/.exec(before)?.[1] ?? node.variable.name.value
+}
+
+/** GraphQL.js's and Apollo's own complaints about a request, which name nothing that the caller didn't send. */
+const passed = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'BAD_USER_INPUT',
+  'BAD_REQUEST',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+])
+
+/** Where the error stands in the request and the answer. */
+function place(error: unknown): Pick<GraphQLFormattedError, 'locations' | 'path'> {
+  if (!(error instanceof GraphQLError)) return {}
+  const { locations, path } = error.toJSON()
+  return { ...(locations && { locations }), ...(path && { path }) }
+}
+
+function shown(error: unknown, cause: PublicError, locale: Locale): GraphQLFormattedError {
+  const { http: _, ...extensions } = cause.extensions as Record<string, unknown>
+  const variable = error instanceof GraphQLError ? variablePath(error) : null
+  const message = inLanguage(cause.text, locale)
+  if (variable === null) return { message, ...place(error), extensions }
+  const prefix = locale === 'en' ? `Variable "$${variable}": ` : `变量“$${variable}”：`
+  return { message: prefix + message, ...place(error), extensions: { ...extensions, variable } }
+}
+
+/** The error of the parser at the limit of tokens: it says so in words alone. */
+function tokenLimit(error: GraphQLError): TooCostly | null {
+  if (!/Document contains more tha[nt] \d+ tokens/.test(error.message)) return null
+  return new TooCostly(
+    text(
+      `The document has more than ${limits.tokens} tokens, the most that is allowed. Split the request.`,
+      `文档超过 ${limits.tokens} 个词元的上限，请拆分请求。`,
+    ),
+    { limit: limits.tokens, kind: 'tokens' },
+  )
+}
+
+/** Makes the one formatter of all doors. */
+export function createErrorFormatter(log: Logger): FormatError {
+  return (error, { locale, requestId }) => {
+    for (const cause of chain(error)) if (cause instanceof PublicError) return shown(error, cause, locale)
+    if (error instanceof GraphQLError) {
+      const code = error.extensions.code
+      const limit = tokenLimit(error)
+      if (limit) return shown(error, limit, locale)
+      const isCallers = typeof code === 'string' ? passed.has(code) : error.originalError === undefined
+      if (isCallers) {
+        const { http: _, stacktrace: __, ...extensions } = error.extensions
+        return {
+          message: error.message,
+          ...place(error),
+          extensions: { ...extensions, code: code ?? 'GRAPHQL_VALIDATION_FAILED' },
+        }
+      }
+    }
+    const causes = [...chain(error)]
+    const root = causes.at(-1) ?? error
+    if (causes.some(isUnavailable)) {
+      log.warn({ requestId, err: root }, 'the database could not answer')
+      return shown(error, unavailable, locale)
+    }
+    const id = randomUUID()
+    log.error({ requestId, errorId: id, err: root }, 'an operation failed')
+    return {
+      message: inLanguage(
+        text(
+          `Something went wrong on our side. If it stays so, tell us this number: ${id}.`,
+          `服务内部出错。如持续出现，请告知我们此编号：${id}。`,
+        ),
+        locale,
+      ),
+      ...place(error),
+      extensions: { code: 'INTERNAL_SERVER_ERROR', id },
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import { constants } from 'node:zlib'
+import { fastifyApolloHandler } from '@as-integrations/fastify'
+import compress from '@fastify/compress'
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { GraphQLError } from 'graphql'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { InvalidInput, TooCostly, text } from '../errors.ts'
+import { type Context, createContext, type Services } from '../graphql/context.ts'
+import { negotiateLocale } from '../languages.ts'
+import { identify, readRequestId } from './caller.ts'
+import { currentExchange, openExchange, withExchange } from './exchange.ts'
+import type { FormatError } from './format-error.ts'
+import { brokenText, findBrokenText } from './limits.ts'
+import type { Pipeline } from './pipeline.ts'
+import { asGraphqlRefusal, sendRefusal } from './refusal.ts'
+
+/** The most that a request's body, or a message on a socket, may have: 100 KB. */
+export const bodyLimit = 100 * 1024
+
+/** Where all three doors of GraphQL are. */
+export const graphqlPath = '/graphql'
+
+const badJson = () => new InvalidInput(text('The body is no JSON in UTF-8.', '请求体不是 UTF-8 编码的 JSON。'))
+
+const tooLarge = () =>
+  Object.assign(
+    new TooCostly(
+      text(
+        'The request is larger than 100 KB. Send less at once, or import from a file.',
+        '请求超过 100 KB。请分次提交，或使用文件导入。',
+      ),
+      { kind: 'body', limit: bodyLimit },
+    ),
+    { statusCode: 413 },
+  )
+
+/** JSON bodies, decoded strictly: a wrong byte would otherwise become U+FFFD and be kept as if it were meant. */
+function readJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  const utf8 = new TextDecoder('utf-8', { fatal: true })
+  app.addContentTypeParser(
+    ['application/json', 'application/graphql-response+json'],
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      let decoded: string
+      try {
+        decoded = utf8.decode(body as Buffer)
+      } catch {
+        return done(badJson())
+      }
+      const broken = brokenText(decoded)
+      if (broken) return done(broken)
+      parse(request, decoded, (error, value) => (error ? done(badJson()) : done(null, value)))
+    },
+  )
+}
+
+function onError(formatError: FormatError) {
+  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      const refusal = tooLarge()
+      return sendRefusal(request, reply.code(413), refusal, formatError)
+    }
+    // What Fastify itself says of a request names nothing that the caller didn't send.
+    const isCallers = error.code?.startsWith('FST_') && (error.statusCode ?? 500) < 500
+    const refusal = isCallers
+      ? Object.assign(new GraphQLError(error.message, { extensions: { code: 'BAD_REQUEST' } }), {
+          statusCode: error.statusCode,
+        })
+      : error
+    return sendRefusal(request, reply, refusal, formatError)
+  }
+}
+
+/** Makes the HTTP server with everything that holds for all of its paths; `events` serves those who accept an event stream. */
+export async function createHttpServer(options: {
+  readonly config: Config
+  readonly services: Services
+  readonly pipeline: Pipeline
+  readonly formatError: FormatError
+  readonly log: Logger
+  readonly events: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+}): Promise<FastifyInstance> {
+  const { config, services, pipeline, formatError, log, events } = options
+  const app = Fastify({
+    bodyLimit,
+    trustProxy: config.TRUST_PROXY,
+    requestTimeout: 30_000,
+    genReqId: request => readRequestId(request.headers),
+    // Our own access log, below.
+    logger: false,
+    routerOptions: { ignoreTrailingSlash: true },
+  })
+  readJson(app)
+  app.setErrorHandler(onError(formatError))
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const level = reply.statusCode >= 400 ? 'info' : 'debug'
+    log[level](
+      {
+        requestId: request.id,
+        method: request.method,
+        path: request.url.split('?', 1)[0]?.slice(0, 200),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    )
+  })
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        'default-src': ["'self'"],
+        'script-src': ["'self'"],
+        // GraphiQL's editor writes its styles itself.
+        'style-src': ["'self'", "'unsafe-inline'"],
+        'img-src': ["'self'", 'data:'],
+        'font-src': ["'self'", 'data:'],
+        'worker-src': ["'self'", 'blob:'],
+        'connect-src': ["'self'"],
+        'object-src': ["'none'"],
+        'base-uri': ["'none'"],
+        'form-action': ["'none'"],
+        'frame-ancestors': ["'none'"],
+      },
+    },
+    // Whether all of the host speaks TLS, its proxy knows.
+    strictTransportSecurity: false,
+  })
+  await app.register(cors, {
+    origin: config.CORS_ORIGINS.length > 0 ? config.CORS_ORIGINS : false,
+    methods: ['GET', 'POST'],
+    allowedHeaders: [
+      'accept-language',
+      'apollo-require-preflight',
+      'authorization',
+      'content-type',
+      'x-apollo-operation-name',
+      'x-request-id',
+    ],
+    exposedHeaders: ['retry-after', 'www-authenticate', 'x-request-id'],
+    maxAge: 600,
+  })
+  await app.register(compress, {
+    threshold: 1024,
+    encodings: ['br', 'gzip'],
+    // The default quality of 11 is for what is compressed once.
+    brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } },
+  })
+
+  const answer = fastifyApolloHandler<Context>(pipeline.apollo, {
+    context: async request => {
+      const { locale, requestId } = currentExchange()
+      try {
+        const broken = findBrokenText([request.body, request.query])
+        if (broken) throw broken
+        const actor = await identify(services, request.headers.authorization)
+        return createContext(services, { actor, locale, requestId })
+      } catch (error) {
+        throw asGraphqlRefusal(error)
+      }
+    },
+  })
+  app.route({
+    method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    url: graphqlPath,
+    // HEAD would run the query for nothing.
+    exposeHeadRoute: false,
+    handler: async function (request, reply) {
+      reply.header('cache-control', 'no-store').header('vary', 'accept, accept-language, authorization, origin')
+      if (isForEvents(request)) return events(request, reply)
+      const exchange = openExchange('http', negotiateLocale(request.headers['accept-language']), request.id)
+      return withExchange(exchange, async () => {
+        const body = await answer.call(this, request, reply)
+        // GraphQL over HTTP: a well-formed request meets 200 in plain JSON, whatever becomes of its document.
+        if (
+          exchange.refused &&
+          reply.statusCode === 400 &&
+          /^application\/json/.test(String(reply.getHeader('content-type')))
+        )
+          reply.code(200)
+        return body
+      })
+    },
+  })
+  return app
+}
+
+/** Whether a request wants Server-Sent Events. */
+function isForEvents(request: FastifyRequest): boolean {
+  const { method, headers } = request
+  return (method === 'GET' || method === 'POST') && /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(headers.accept ?? '')
+}

@@ -1,0 +1,100 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Services } from '../graphql/context.ts'
+import type { LiveHub } from '../graphql/live-hub.ts'
+
+/** The figures of one running service, in its own registry. */
+export interface Metrics {
+  readonly registry: Registry
+  /** Seconds that an operation took; the outcome is its first error code, or OK. */
+  operation(labels: { door: string; type: string; name: string | null; outcome: string }, seconds: number): void
+  readonly sockets: Gauge
+  readonly streams: Gauge
+  readonly delivered: Counter<'door'>
+  readonly closed: Counter<'code'>
+}
+
+/** Names that get their own time series. Clients invent names, so all later ones are counted together. */
+const mostNames = 100
+
+/** Makes the figures of a service. Outbox, feed and hub are looked up when they are asked for. */
+export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick<LiveHub, 'sizes'>): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const names = new Set<string>()
+  const duration = new Histogram({
+    name: 'alliance_operation_seconds',
+    help: `Duration of GraphQL operations; names beyond the first ${mostNames} are counted as "(other)"`,
+    labelNames: ['door', 'type', 'name'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+    registers,
+  })
+  const outcomes = new Counter({
+    name: 'alliance_operations_total',
+    help: 'GraphQL operations by their first error code, or OK',
+    labelNames: ['door', 'type', 'outcome'],
+    registers,
+  })
+  new Gauge({
+    name: 'alliance_sequencer_backlog',
+    help: 'Committed events that have no place in the log yet',
+    registers,
+    async collect() {
+      const { rows } = await services.db
+        .selectFrom('outbox')
+        .select(({ fn }) => fn.countAll<number>().as('rows'))
+        .executeTakeFirstOrThrow()
+      this.set(Number(rows))
+    },
+  })
+  new Gauge({
+    name: 'alliance_feed_position',
+    help: 'The last event that this process has heard of',
+    registers,
+    collect() {
+      this.set(services.feed.position().seq)
+    },
+  })
+  new Gauge({
+    name: 'alliance_subscriptions',
+    help: 'Live subscriptions',
+    registers,
+    collect() {
+      this.set(hub.sizes().subscriptions)
+    },
+  })
+  new Gauge({
+    name: 'alliance_subscription_groups',
+    help: 'Groups of subscriptions that share one execution',
+    registers,
+    collect() {
+      this.set(hub.sizes().groups)
+    },
+  })
+  return {
+    registry,
+    operation({ door, type, name, outcome }, seconds) {
+      let label = name === null ? '(none)' : name.slice(0, 60)
+      if (name !== null && !names.has(label)) {
+        if (names.size < mostNames) names.add(label)
+        else label = '(other)'
+      }
+      duration.observe({ door, type, name: label }, seconds)
+      outcomes.inc({ door, type, outcome })
+    },
+    sockets: new Gauge({ name: 'alliance_sockets', help: 'Open WebSockets', registers }),
+    streams: new Gauge({ name: 'alliance_streams', help: 'Open streams of Server-Sent Events', registers }),
+    delivered: new Counter({
+      name: 'alliance_events_delivered_total',
+      help: 'Events written to listeners',
+      labelNames: ['door'],
+      registers,
+    }),
+    closed: new Counter({
+      name: 'alliance_sockets_closed_total',
+      help: 'WebSockets closed by this side, by close code',
+      labelNames: ['code'],
+      registers,
+    }),
+  }
+}

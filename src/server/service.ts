@@ -1,0 +1,201 @@
+import type { AddressInfo } from 'node:net'
+import type { GraphQLSchema } from 'graphql'
+import type { Logger } from 'pino'
+import { startScheduler } from '../announcements/scheduler.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../database/client.ts'
+import type { Services } from '../graphql/context.ts'
+import { createLiveHub } from '../graphql/live-hub.ts'
+import type { JournalEvent } from '../journal/catalog.ts'
+import { startFeed } from '../journal/feed.ts'
+import { startSequencer } from '../journal/sequencer.ts'
+import { identifyAgain } from './caller.ts'
+import { type Connection, type Connections, watchConnections } from './connections.ts'
+import { createErrorFormatter, isUnavailable, ShownError } from './format-error.ts'
+import { createHttpServer } from './http.ts'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { addPages } from './pages.ts'
+import { startPipeline } from './pipeline.ts'
+import { prepareDatabase } from './prepare.ts'
+import { buildSchema } from './schema.ts'
+import { createEventStreams } from './sse.ts'
+import { openWebSocketDoor } from './websocket.ts'
+
+/** A running service. */
+export interface Service {
+  /** Where it is reached, without a slash at the end. */
+  readonly url: string
+  readonly services: Services
+  /** The secretariat's very first token; null on every later start and on a given database. */
+  readonly firstToken: string | null
+  /** Serves nobody new, finishes what is under way, closes sockets with 1012, and ends within 9 seconds. */
+  stop(): Promise<void>
+}
+
+/** What a test puts in the place of the real thing. */
+export interface Overrides {
+  /** A migrated database, which is left open at the end. */
+  readonly database?: Database
+  readonly now?: () => Date
+  readonly log?: Logger
+  readonly schema?: GraphQLSchema
+}
+
+/** How long requests under way may take once the service stops. */
+const finishWithin = 7_000
+
+/** Works to be undone in the opposite order, each of them whatever becomes of the others. */
+function createUndoing(log: Logger) {
+  const undoing: [what: string, undo: () => unknown][] = []
+  return {
+    later: (what: string, undo: () => unknown) => undoing.push([what, undo]),
+    run: async () => {
+      for (const [what, undo] of undoing.splice(0).reverse())
+        try {
+          await undo()
+        } catch (error) {
+          log.error({ err: error }, `${what} did not stop as it should`)
+        }
+    },
+  }
+}
+
+/** Starts the whole service; the settings name the database unless one is given. */
+export async function startService(config: Config, overrides: Overrides = {}): Promise<Service> {
+  const { now = () => new Date(), log = createLog(config) } = overrides
+  const undoing = createUndoing(log)
+  try {
+    return await start(config, overrides, now, log, undoing)
+  } catch (error) {
+    await undoing.run()
+    throw error
+  }
+}
+
+async function start(
+  config: Config,
+  overrides: Overrides,
+  now: () => Date,
+  log: Logger,
+  undoing: ReturnType<typeof createUndoing>,
+): Promise<Service> {
+  let { database } = overrides
+  let firstToken: string | null = null
+  if (!database) {
+    const prepared = await prepareDatabase(config, log, now)
+    database = prepared.database
+    firstToken = prepared.firstToken
+    undoing.later('the database', () => prepared.database.close())
+  }
+  const { db, connectionString } = database
+  const onError = (what: string) => (error: unknown) =>
+    log[isUnavailable(error) ? 'warn' : 'error']({ err: error }, `${what} met an error`)
+
+  const feed = await startFeed({ db, connectionString, replayLimit: config.REPLAY_LIMIT, onError: onError('the feed') })
+  undoing.later('the feed', () => feed.stop())
+  const sequencer = startSequencer({ db, connectionString, onSequenced: feed.poke, onError: onError('the sequencer') })
+  undoing.later('the sequencer', () => sequencer.stop())
+  const services: Services = { db, feed, wake: sequencer.wake, now }
+
+  const schema = overrides.schema ?? buildSchema()
+  const formatError = createErrorFormatter(log)
+  const hub = createLiveHub({
+    schema,
+    services,
+    formatErrors: (errors, { locale, requestId }) =>
+      errors.map(error => new ShownError(formatError(error, { locale, requestId: requestId ?? 'live' }))),
+    onError: onError('the live hub'),
+  })
+  undoing.later('the live hub', () => hub.stop())
+  const scheduler = startScheduler(services, onError('the scheduler'))
+  undoing.later('the scheduler', () => scheduler.stop())
+
+  const metrics = createMetrics(services, hub)
+  const pipeline = await startPipeline({ schema, config, formatError, log, metrics })
+  undoing.later('Apollo Server', () => pipeline.apollo.stop())
+  const connections = watchConnections(now)
+  const stopHearing = feed.onEvents(events => closeEnded(events, connections, services, onError('a connection')))
+  const stopHearingResets = feed.onReset(() => recheck(connections, () => true, services, onError('a connection')))
+  undoing.later('the connections', () => {
+    stopHearing()
+    stopHearingResets()
+  })
+
+  let isStopping = false
+  const events = createEventStreams({ services, pipeline, hub, connections, formatError, metrics })
+  const app = await createHttpServer({ config, services, pipeline, formatError, log, events })
+  await addPages(app, services, metrics, () => isStopping)
+  openWebSocketDoor({
+    server: app.server,
+    schema,
+    config,
+    services,
+    pipeline,
+    hub,
+    connections,
+    formatError,
+    metrics,
+    log,
+    isStopping: () => isStopping,
+  })
+  undoing.later('the HTTP server', async () => {
+    isStopping = true
+    const limit = setTimeout(() => app.server.closeAllConnections(), finishWithin)
+    // Closing first: no new connection comes in while the old ones are seen off.
+    await Promise.all([app.close(), connections.drain()])
+    clearTimeout(limit)
+  })
+  await app.listen({ port: config.PORT, host: config.HOST })
+  const { port } = app.server.address() as AddressInfo
+  const host = ['0.0.0.0', '::', '127.0.0.1'].includes(config.HOST) ? 'localhost' : config.HOST
+  let stopped: Promise<void> | undefined
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    services,
+    firstToken,
+    stop: () => {
+      stopped ??= undoing.run()
+      return stopped
+    },
+  }
+}
+
+/** Closes connections whose token has ended, by the news of the journal: on every process, soon after the commit. */
+function closeEnded(
+  events: readonly JournalEvent[],
+  connections: Connections,
+  services: Services,
+  onError: (error: unknown) => void,
+): void {
+  for (const event of events) {
+    if (event.type === 'token.revoked') connections.revoke(event.subject)
+    if (event.type === 'member.membership')
+      recheck(
+        connections,
+        ({ actor }) => actor.kind === 'OFFICER' && actor.memberId === event.subject,
+        services,
+        onError,
+      )
+  }
+}
+
+/** Looks again at those whose rights may have ended. */
+function recheck(
+  connections: Connections,
+  isMeant: (connection: Connection) => boolean,
+  services: Services,
+  onError: (error: unknown) => void,
+): void {
+  for (const connection of connections.all())
+    if (isMeant(connection))
+      identifyAgain(services, connection.actor).then(
+        actor => {
+          connection.actor = actor
+        },
+        error => {
+          if (isUnavailable(error)) onError(error)
+          else void connection.close('changed')
+        },
+      )
+}

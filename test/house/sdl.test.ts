@@ -1,0 +1,125 @@
+import {
+  type GraphQLField,
+  type GraphQLNamedType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
+} from 'graphql'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mappers } from '../../codegen.ts'
+import { permissions } from '../../src/access/permissions.ts'
+import type { Database } from '../../src/database/client.ts'
+import { fieldPermission } from '../../src/graphql/permissions.ts'
+import { buildSchema, resolvers } from '../../src/server/schema.ts'
+import { createDatabase } from '../support/database.ts'
+
+const schema = buildSchema()
+const types = Object.values(schema.getTypeMap()).filter(type => !type.name.startsWith('__'))
+const builtIn = new Set(['ID', 'String', 'Int', 'Float', 'Boolean'])
+
+/** The tables behind the row types of codegen.ts, with what their stores add by joins. */
+const rows: Record<string, { table: string; joined?: readonly string[] }> = {
+  MemberRow: { table: 'members' },
+  ContactRow: { table: 'member_contacts' },
+  ReferenceRow: { table: 'member_references' },
+  ProfileRevisionRow: { table: 'member_revisions', joined: ['by'] },
+  TransitionRow: { table: 'membership_transitions', joined: ['by'] },
+  RegionRow: { table: 'regions' },
+  TermRow: { table: 'vocabulary_terms' },
+  TokenRow: { table: 'tokens', joined: ['holder', 'role'] },
+  PortalRow: { table: 'portals' },
+  AnnouncementRow: { table: 'announcements' },
+  AnnouncementRevisionRow: { table: 'announcement_revisions', joined: ['by'] },
+  RecipientRow: { table: 'announcement_recipients' },
+}
+/** Row types that are no tables: an actor, and a fault of an input. */
+const objects: Record<string, readonly string[]> = { Actor: [], InputFault: ['code'] }
+
+let database: Database
+const columns = new Map<string, Set<string>>()
+beforeAll(async () => {
+  database = await createDatabase()
+  const { rows: found } = await sql<{ tableName: string; columnName: string }>`
+    select table_name, column_name from information_schema.columns where table_schema = 'public'`.execute(database.db)
+  for (const { tableName, columnName } of found) {
+    if (!columns.has(tableName)) columns.set(tableName, new Set())
+    columns.get(tableName)!.add(columnName.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()))
+  }
+})
+afterAll(() => database.close())
+
+/** Whether our resolver maps name the field. */
+const hasResolver = (type: string, field: string) =>
+  resolvers.some(map => {
+    const fields = (map as Record<string, unknown>)[type]
+    return typeof fields === 'object' && fields !== null && Object.hasOwn(fields, field)
+  })
+
+function everyField<T>(tell: (type: GraphQLNamedType, field: GraphQLField<unknown, never>) => T | null): T[] {
+  return types
+    .filter(type => isObjectType(type) || isInterfaceType(type))
+    .flatMap(type => Object.values(type.getFields()).flatMap(field => tell(type, field) ?? []))
+}
+
+describe('the SDL', () => {
+  it('describes every type, field, argument and enum value', () => {
+    const mute: string[] = []
+    const hear = (name: string, description: string | null | undefined) => {
+      if (!description?.trim()) mute.push(name)
+    }
+    for (const type of types) {
+      if (!builtIn.has(type.name)) hear(type.name, type.description)
+      if (isEnumType(type)) for (const value of type.getValues()) hear(`${type.name}.${value.name}`, value.description)
+      if (isInputObjectType(type) || isObjectType(type) || isInterfaceType(type))
+        for (const field of Object.values(type.getFields())) {
+          hear(`${type.name}.${field.name}`, field.description)
+          if ('args' in field)
+            for (const argument of field.args)
+              hear(`${type.name}.${field.name}(${argument.name})`, argument.description)
+        }
+    }
+    // The root types of mutations and subscriptions are named in base.graphql; extensions add to them.
+    expect(mute).toEqual([])
+  })
+
+  it('states a permission for every field', () => {
+    const told = everyField((type, field) => fieldPermission(type as never, field as never))
+    expect(told.length).toBeGreaterThan(200)
+    expect([...new Set(told)].filter(permission => permission !== 'PUBLIC').sort()).toEqual([...permissions].sort())
+  })
+
+  it('has the permissions of access/permissions.ts, no more and no less', () => {
+    const type = schema.getType('Permission')
+    expect(isEnumType(type) && type.getValues().map(value => value.name)).toEqual([...permissions])
+  })
+
+  it('has a resolver or a column behind every field', () => {
+    const bare = everyField((type, field) => {
+      if (!isObjectType(type) || hasResolver(type.name, field.name)) return null
+      const mapper = (mappers as Record<string, string>)[type.name]
+      // Without a row of its own the type is checked by tsc: whoever returns it must return every field.
+      if (!mapper)
+        return ['Query', 'Mutation', 'Subscription'].includes(type.name) ? `${type.name}.${field.name}` : null
+      const row = mapper.split('#')[1]!
+      if (objects[row]) return objects[row].includes(field.name) ? null : `${type.name}.${field.name}`
+      const behind = rows[row]
+      if (!behind) return `${type.name} is mapped to ${row}, which this test does not know`
+      const known = columns.get(behind.table)?.has(field.name) || behind.joined?.includes(field.name)
+      return known ? null : `${type.name}.${field.name}`
+    })
+    expect(bare).toEqual([])
+  })
+
+  it('bounds every list with a page, or says in its description how long it can get', () => {
+    const unpaged = everyField((type, field) => {
+      const isConnection = field.type.toString().replace('!', '').endsWith('Connection')
+      const names = field.args.map(argument => argument.name)
+      return isConnection && !['first', 'after', 'last', 'before'].every(name => names.includes(name))
+        ? `${type.name}.${field.name}`
+        : null
+    })
+    expect(unpaged).toEqual([])
+  })
+})

@@ -1,0 +1,56 @@
+import type { GraphQLResolveInfo } from 'graphql'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Actor } from '../../src/access/actor.ts'
+import { createContext } from '../../src/graphql/context.ts'
+import type { LiveSource } from '../../src/graphql/live.ts'
+import type { JournalEvent } from '../../src/journal/catalog.ts'
+import { updateProfile } from '../../src/members/service.ts'
+import { decideMembership } from '../../src/membership/service.ts'
+import { type Alliance, createAlliance, places, type TestMember } from '../support/alliance.ts'
+
+let alliance: Alliance
+let member: TestMember
+beforeAll(async () => {
+  alliance = await createAlliance()
+  member = await alliance.member({ region: places.chengdu })
+})
+afterAll(() => alliance.close())
+
+/** What a listener is told of the latest event of the member. */
+async function told(actor: Actor, filter?: object) {
+  const context = () => createContext(alliance.services, { actor, locale: 'zh-Hans' })
+  const subscribe = alliance.schema.getSubscriptionType()?.getFields().memberChanged?.subscribe
+  const info = { fieldNodes: [], path: { key: 'memberChanged' } } as unknown as GraphQLResolveInfo
+  const source = (await subscribe?.(null, { filter }, context(), info)) as LiveSource
+  const event = await alliance.db
+    .selectFrom('outbox')
+    .selectAll()
+    .where('subject', '=', member.uuid)
+    .orderBy('id', 'desc')
+    .executeTakeFirstOrThrow()
+  expect(source.types.has(event.type as JournalEvent['type'])).toBe(true)
+  return source.payload({ ...event, seq: 1 } as unknown as JournalEvent, context())
+}
+
+it('tells a mirror of a change of the profile, with the member as it stands now', async () => {
+  await updateProfile(alliance.request(), member.uuid, { expectedVersion: 2, profile: { size: 9 } })
+  const portal = await alliance.portal()
+  expect(await told(portal)).toMatchObject({ change: 'PROFILE', memberId: member.id, member: { size: 9 } })
+  expect(await told(portal, { regions: [places.sichuan] })).toMatchObject({ member: { size: 9 } })
+})
+
+it('tells of a member that does not meet the filter, or is no longer to be seen, by its id alone', async () => {
+  const portal = await alliance.portal()
+  const gone = { memberId: member.id, member: null }
+  expect(await told(portal, { regions: [places.shenzhen] })).toEqual({ ...gone, change: 'PROFILE' })
+  await decideMembership(alliance.request(), member.uuid, 'WITHDRAW', { expectedVersion: 3, reason: '退会' })
+  expect(await told(portal)).toEqual({ ...gone, change: 'MEMBERSHIP' })
+  const secretariat = await alliance.secretariat()
+  expect(await told(secretariat)).toMatchObject({ change: 'MEMBERSHIP', member: { status: 'WITHDRAWN' } })
+})
+
+it('refuses who may not follow, and a filter that nothing could meet, before anything is sent', async () => {
+  await expect(told(alliance.anonymous)).rejects.toThrow('DIRECTORY_FOLLOW')
+  await expect(told(await alliance.portal([]))).rejects.toThrow('DIRECTORY_FOLLOW')
+  await expect(told(await alliance.portal(), { regions: ['成都'] })).rejects.toThrow('six digits')
+})

@@ -1,0 +1,531 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Actor } from '../../src/access/actor.ts'
+import { writeId } from '../../src/ids.ts'
+import { type Alliance, createAlliance, errorCodes, places, type TestMember } from '../support/alliance.ts'
+
+interface Outcome {
+  updateProfile: {
+    member: { version: number; profile: { name: string } } | null
+    userErrors: { code: string; field: string[]; message: string }[]
+  }
+}
+
+const update = `mutation ($id: ID!, $input: UpdateProfileInput!) {
+  updateProfile(id: $id, input: $input) {
+    member { id version profile { name names { locale text } } }
+    userErrors { code field message }
+  }
+}`
+
+const creditCode = '915101000000004570'
+
+let alliance: Alliance
+let member: TestMember
+let officer: Actor
+let secretariat: Actor
+beforeAll(async () => {
+  alliance = await createAlliance()
+  secretariat = await alliance.secretariat()
+})
+beforeEach(async () => {
+  member = await alliance.member({ names: { 'zh-Hans': '云谷市元宇宙产业联盟', en: 'Yungu Metaverse Alliance' } })
+  officer = await alliance.officerOf(member)
+})
+afterAll(() => alliance.close())
+
+/** Sends a change of the member's profile and answers what came of it. */
+async function change(profile: object, actor = officer, more: object = {}) {
+  const input = { expectedVersion: member.row.version, profile, ...more }
+  return (await alliance.as(actor).ask<Outcome>(update, { id: member.id, input })).updateProfile
+}
+
+/** Runs an act that must be refused, and proves that it changed nothing. */
+async function withoutTrace<T>(act: () => Promise<T>): Promise<T> {
+  const before = await alliance.traces()
+  const outcome = await act()
+  expect(await alliance.traces()).toEqual(before)
+  return outcome
+}
+
+describe('who may change a profile', () => {
+  const input = () => ({ expectedVersion: member.row.version, profile: { size: 7 } })
+  const send = (actor: Actor) => alliance.as(actor).query(update, { id: member.id, input: input() })
+
+  it('is not an anonymous caller, a portal, a viewer, nor an officer of another or of a suspended member', async () => {
+    const other = await alliance.member()
+    const suspended = await alliance.member({ status: 'SUSPENDED' })
+    const callers = [
+      [alliance.anonymous, 'UNAUTHENTICATED'],
+      [await alliance.portal(), 'FORBIDDEN'],
+      [await alliance.officerOf(member, 'VIEWER'), 'FORBIDDEN'],
+      [await alliance.officerOf(other), 'FORBIDDEN'],
+      [await alliance.officerOf(suspended), 'FORBIDDEN'],
+    ] as const
+    for (const [actor, code] of callers) expect(errorCodes(await withoutTrace(() => send(actor)))).toEqual([code])
+  })
+
+  it('is an officer of the member, a representative or a liaison, and the secretariat', async () => {
+    for (const actor of [officer, await alliance.officerOf(member, 'REPRESENTATIVE'), secretariat]) {
+      const { version } = member.row
+      const size = version
+      const { member: changed, userErrors } = await change({ size }, actor)
+      expect({ version: changed?.version, userErrors }).toEqual({ version: version + 1, userErrors: [] })
+      member = { ...member, row: { ...member.row, version: version + 1 } }
+    }
+  })
+
+  it('is told NOT_FOUND of a member that does not exist or has left', async () => {
+    const gone = await alliance.member({ status: 'EXPELLED' })
+    for (const id of [writeId('Company', '00000000-0000-7000-8000-000000000000'), gone.id]) {
+      const result = await withoutTrace(() => alliance.as(officer).query(update, { id, input: input() }))
+      expect(errorCodes(result)).toEqual(['NOT_FOUND'])
+    }
+    const wrong = await alliance.as(officer).query(update, { id: 'ann_00000000000000000000000000', input: input() })
+    expect(errorCodes(wrong)).toEqual(['BAD_USER_INPUT'])
+  })
+})
+
+describe('a change of a profile', () => {
+  it('changes what was named, keeps the rest, and leaves a revision and an event', async () => {
+    const parent = await alliance.member({ kind: 'CITY', names: '云谷市人民政府' })
+    const sent = {
+      names: [
+        { locale: 'en', text: ' Yungu Alliance ' },
+        { locale: 'zh-TW', text: '雲谷市元宇宙產業聯盟' },
+      ],
+      summaries: [{ locale: 'zh', text: '示例' }],
+      websiteUrl: 'https://yungu.example.org',
+      fields: ['digital_twin', 'digital_twin'],
+      founded: '2022-09',
+      size: 12,
+      parent: parent.id,
+      creditCode: ' ９1510100-00000045 70 ',
+    }
+    const events = await alliance.count('outbox')
+    const { member: changed, userErrors } = await change(sent, officer, { reason: '更名' })
+    expect(userErrors).toEqual([])
+    expect(changed).toMatchObject({
+      version: member.row.version + 1,
+      profile: {
+        names: [
+          { locale: 'zh-Hans', text: '云谷市元宇宙产业联盟' },
+          { locale: 'en', text: 'Yungu Alliance' },
+          { locale: 'zh-Hant', text: '雲谷市元宇宙產業聯盟' },
+        ],
+      },
+    })
+    expect(await alliance.count('outbox')).toBe(events + 1)
+
+    const { member: read } = await alliance.as(officer).ask(
+      `query ($id: ID!) { member(id: $id) { profileHistory(first: 1) {
+        totalCount pageInfo { hasNextPage }
+        nodes { version at by reason onBehalfOf { id } changes { field before after } }
+      } } }`,
+      { id: member.id },
+    )
+    expect(read).toEqual({
+      profileHistory: {
+        totalCount: 2,
+        pageInfo: { hasNextPage: true },
+        nodes: [
+          {
+            version: member.row.version + 1,
+            at: '2026-11-23T08:00:00.000Z',
+            by: '联络员小谷',
+            reason: '更名',
+            onBehalfOf: { id: member.id },
+            changes: [
+              {
+                field: 'names',
+                before: '{"en":"Yungu Metaverse Alliance","zh-Hans":"云谷市元宇宙产业联盟"}',
+                after: '{"en":"Yungu Alliance","zh-Hans":"云谷市元宇宙产业联盟","zh-Hant":"雲谷市元宇宙產業聯盟"}',
+              },
+              { field: 'summaries', before: '{}', after: '{"zh-Hans":"示例"}' },
+              { field: 'websiteUrl', before: null, after: '"https://yungu.example.org/"' },
+              { field: 'fields', before: '[]', after: '["digital_twin"]' },
+              { field: 'founded', before: null, after: '"2022-09"' },
+              { field: 'size', before: null, after: '12' },
+              { field: 'parent', before: null, after: `"${parent.id}"` },
+              { field: 'creditCode', before: null, after: '"915101000000004570"' },
+            ],
+          },
+        ],
+      },
+    })
+  })
+
+  it('is found by its new name and no longer by the old one', async () => {
+    const names = async (name: string) => {
+      const list = 'query ($name: String) { members(filter: { name: $name }) { totalCount } }'
+      return (await alliance.as(alliance.anonymous).ask<{ members: { totalCount: number } }>(list, { name })).members
+        .totalCount
+    }
+    await change({ names: [{ locale: 'zh-Hans', text: '云谷虚构星图社' }] })
+    expect([await names('yunguxugouxingtushe'), await names('xingtu'), await names('星图')]).toEqual([1, 1, 1])
+  })
+
+  it('empties with null what can be empty, and takes a language away with an empty text', async () => {
+    await change({
+      summaries: [{ locale: 'en', text: 'x' }],
+      fields: ['digital_twin'],
+      size: 3,
+      websiteUrl: 'https://a.example.org',
+    })
+    member = { ...member, row: { ...member.row, version: member.row.version + 1 } }
+    const empty = { summaries: null, descriptions: null, fields: null, capabilities: null, size: null, founded: null }
+    const { userErrors } = await change({
+      ...empty,
+      ...{ websiteUrl: null, logoUrl: null, parent: null, lead: null, creditCode: null },
+      names: [{ locale: 'en', text: ' ' }],
+    })
+    expect(userErrors).toEqual([])
+    const row = await alliance.db
+      .selectFrom('members')
+      .selectAll()
+      .where('id', '=', member.uuid)
+      .executeTakeFirstOrThrow()
+    expect(row).toMatchObject({
+      names: { 'zh-Hans': '云谷市元宇宙产业联盟' },
+      summaries: {},
+      fields: [],
+      size: null,
+      websiteUrl: null,
+    })
+  })
+
+  it('makes no version, revision or event when nothing changes', async () => {
+    const outcome = await withoutTrace(() =>
+      change({ names: [{ locale: 'en', text: 'Yungu Metaverse Alliance' }], size: null, fields: [] }),
+    )
+    expect(outcome).toMatchObject({ member: { version: member.row.version }, userErrors: [] })
+  })
+
+  it('with an old version is told CONFLICT and shown the current state', async () => {
+    await change({ names: [{ locale: 'en', text: 'Changed by the first' }] })
+    const late = await withoutTrace(() => change({ names: [{ locale: 'en', text: 'Changed by the second' }] }))
+    expect(late.member).toMatchObject({ version: member.row.version + 1, profile: { name: 'Changed by the first' } })
+    expect(late.userErrors).toMatchObject([{ code: 'CONFLICT', field: ['input', 'expectedVersion'] }])
+  })
+
+  it('wins once when 20 come at the same time with the same version', async () => {
+    const outcomes = await Promise.all(Array.from({ length: 20 }, (_, i) => change({ size: i + 1 })))
+    expect(outcomes.filter(({ userErrors }) => userErrors.length === 0)).toHaveLength(1)
+    expect(outcomes.flatMap(({ userErrors }) => userErrors.map(({ code }) => code))).toEqual(Array(19).fill('CONFLICT'))
+    const revisions = alliance.db.selectFrom('memberRevisions').select('version').where('memberId', '=', member.uuid)
+    expect((await revisions.execute()).map(({ version }) => version).sort()).toEqual([1, member.row.version + 1])
+  })
+})
+
+describe('a bad profile', () => {
+  const at = (...path: string[]) => ['input', 'profile', ...path]
+  it.each<[string, object, string, string[], string]>([
+    [
+      'an only name taken away',
+      {
+        names: [
+          { locale: 'zh-Hans', text: '' },
+          { locale: 'en', text: '' },
+        ],
+      },
+      'REQUIRED',
+      at('names'),
+      'at least one language',
+    ],
+    ['null for names', { names: null }, 'REQUIRED', at('names'), 'at least one language'],
+    [
+      'a name of 201 characters',
+      { names: [{ locale: 'zh-Hans', text: '云'.repeat(201) }] },
+      'TOO_LONG',
+      at('names', 'zh-Hans'),
+      '200 is the most',
+    ],
+    [
+      'a name of 100 KB',
+      { names: [{ locale: 'en', text: 'x'.repeat(100_000) }] },
+      'TOO_LONG',
+      at('names', 'en'),
+      '100000 characters',
+    ],
+    [
+      'a name of nothing to read',
+      { names: [{ locale: 'en', text: '\u200b' }] },
+      'INVALID',
+      at('names', 'en'),
+      'letters or digits',
+    ],
+    [
+      'NUL in a name',
+      { names: [{ locale: 'en', text: 'Yun\0gu' }] },
+      'INVALID',
+      at('names', 'en'),
+      'control characters',
+    ],
+    [
+      'half a surrogate pair in a name',
+      { names: [{ locale: 'en', text: 'Yungu \ud83d' }] },
+      'INVALID',
+      at('names', 'en'),
+      'control characters',
+    ],
+    [
+      'a name of two lines',
+      { names: [{ locale: 'en', text: 'Yungu\nAlliance' }] },
+      'INVALID',
+      at('names', 'en'),
+      'line breaks',
+    ],
+    [
+      'a language given twice',
+      {
+        names: [
+          { locale: 'zh', text: '云' },
+          { locale: 'zh-CN', text: '谷' },
+        ],
+      },
+      'INVALID',
+      at('names'),
+      'given twice',
+    ],
+    [
+      'a summary of 501 characters',
+      { summaries: [{ locale: 'en', text: 'x'.repeat(501) }] },
+      'TOO_LONG',
+      at('summaries', 'en'),
+      '500 is the most',
+    ],
+    ['an unknown field', { fields: ['digital_twin', 'alchemy'] }, 'NOT_FOUND', at('fields'), 'has no alchemy.'],
+    [
+      'a field as capability',
+      { capabilities: ['digital_twin'] },
+      'NOT_FOUND',
+      at('capabilities'),
+      'has no digital_twin.',
+    ],
+    ['a negative size', { size: -1 }, 'INVALID', at('size'), '0 or more'],
+    ['an unknown parent', { parent: `city_${'0'.repeat(26)}` }, 'NOT_FOUND', at('parent'), 'no such member'],
+    ['an unknown lead', { lead: `city_${'0'.repeat(26)}` }, 'NOT_FOUND', at('lead'), 'no such member'],
+    ['a short credit code', { creditCode: '9151010000000045' }, 'INVALID', at('creditCode'), 'this has 16'],
+    ['a letter O in a credit code', { creditCode: '91510100O000004570' }, 'INVALID', at('creditCode'), 'at position 9'],
+    [
+      'a letter among the digits of a credit code',
+      { creditCode: '9151A1000000004570' },
+      'INVALID',
+      at('creditCode'),
+      'positions 3 to 8 are digits',
+    ],
+    [
+      'an unknown registry in a credit code',
+      { creditCode: 'C15101000000004570' },
+      'INVALID',
+      at('creditCode'),
+      "can't begin with",
+    ],
+    [
+      'one wrong character in a credit code',
+      { creditCode: '915101000000004580' },
+      'CREDIT_CODE_CHECK',
+      at('creditCode'),
+      'approveCreditCode',
+    ],
+  ])('with %s is refused', async (_, profile, code, field, message) => {
+    const { member: none, userErrors } = await withoutTrace(() => change(profile))
+    expect(none).toBeNull()
+    expect(userErrors).toEqual([{ code, field, message: expect.stringContaining(message) }])
+  })
+
+  it.each<[object, string]>([
+    [{ founded: '2022-02-30' }, 'is no PartialDate'],
+    [{ websiteUrl: 'javascript:alert(1)' }, 'is no URL'],
+    [{ names: [{ locale: 'fr', text: 'Alliance' }] }, 'is no Locale'],
+    [{ parent: 'ann_00000000000000000000000000' }, 'is the id of a Announcement'],
+    [{ size: 2 ** 40 }, 'Int cannot represent'],
+  ])('%j is refused at the door', async (profile, message) => {
+    const input = { expectedVersion: member.row.version, profile }
+    const result = await withoutTrace(() => alliance.as(officer).query(update, { id: member.id, input }))
+    expect(result.errors?.[0]?.message).toContain(message)
+  })
+
+  it('is told all its faults at once, in the language of the caller', async () => {
+    const input = {
+      expectedVersion: member.row.version,
+      profile: { names: null, size: -1, fields: ['alchemy'] },
+      reason: 'x'.repeat(501),
+    }
+    const outcome = await alliance.as(officer, 'zh-Hans').ask<Outcome>(update, { id: member.id, input })
+    expect(outcome.updateProfile.userErrors.map(({ field }) => field.at(-1))).toEqual([
+      'reason',
+      'size',
+      'names',
+      'fields',
+    ])
+    expect(outcome.updateProfile.userErrors.map(({ message }) => message)).toContain('人数不能为负数。')
+  })
+
+  it('cannot make a body its own parent, nor part of what is below it', async () => {
+    const below = await alliance.member({ profile: { parentId: member.uuid } })
+    const lowest = await alliance.member({ profile: { parentId: below.uuid, leadId: below.uuid } })
+    const itself = await withoutTrace(() => change({ parent: member.id, lead: member.id }))
+    expect(itself.userErrors.map(({ code, field }) => [code, field.at(-1)])).toEqual([
+      ['INVALID', 'parent'],
+      ['INVALID', 'lead'],
+    ])
+    const circle = await withoutTrace(() => change({ parent: lowest.id }))
+    expect(circle.userErrors).toMatchObject([{ code: 'INVALID', field: at('parent') }])
+    expect((await change({ lead: lowest.id })).userErrors).toEqual([])
+  })
+
+  it('cannot close a circle from both sides at once', async () => {
+    const [a, b] = [await alliance.member(), await alliance.member()]
+    const joinTo = (one: TestMember, other: TestMember) =>
+      alliance.as(secretariat).ask<Outcome>(update, {
+        id: one.id,
+        input: { expectedVersion: one.row.version, profile: { parent: other.id } },
+      })
+    const outcomes = await Promise.all([joinTo(a, b), joinTo(b, a)])
+    expect(outcomes.map(({ updateProfile }) => updateProfile.userErrors.length).sort()).toEqual([0, 1])
+  })
+
+  it('cannot take the credit code of another member, not even at the same moment', async () => {
+    const others = await Promise.all(Array.from({ length: 5 }, () => alliance.member()))
+    const outcomes = await Promise.all(
+      others.map(({ id, row }) =>
+        alliance.as(secretariat).ask<Outcome>(update, {
+          id,
+          input: { expectedVersion: row.version, profile: { creditCode: '91510100000000406P' } },
+        }),
+      ),
+    )
+    const codes = outcomes.flatMap(({ updateProfile }) => updateProfile.userErrors.map(({ code }) => code))
+    expect(codes).toEqual(Array(4).fill('TAKEN'))
+    const late = await withoutTrace(() => change({ creditCode: '91510100000000406P' }))
+    expect(late.userErrors).toMatchObject([{ code: 'TAKEN', field: at('creditCode') }])
+  })
+})
+
+describe('entering a body', () => {
+  const register = `mutation ($input: RegisterMemberInput!, $key: String) {
+    registerMember(input: $input, idempotencyKey: $key) {
+      member { __typename id version region { code } membership { status joiningNumber } externalReferences { system value } }
+      userErrors { code field message }
+    }
+  }`
+  interface Registered {
+    registerMember: { member: { id: string } | null; userErrors: { code: string; field: string[] }[] }
+  }
+  const names = [{ locale: 'zh-Hans', text: '长三角云谷元宇宙联合会' }]
+  const company = { kind: 'COMPANY', profile: { names } }
+  const enter = async (input: object, key?: string) =>
+    (await alliance.as(secretariat).ask<Registered>(register, { input, key })).registerMember
+
+  it('is for the secretariat alone', async () => {
+    for (const [actor, code] of [
+      [alliance.anonymous, 'UNAUTHENTICATED'],
+      [officer, 'FORBIDDEN'],
+      [await alliance.portal(), 'FORBIDDEN'],
+    ] as const) {
+      const result = await withoutTrace(() => alliance.as(actor).query(register, { input: company }))
+      expect(errorCodes(result)).toEqual([code])
+    }
+  })
+
+  it('makes it LISTED, with a first revision and an event', async () => {
+    const [revisions, events] = [await alliance.count('memberRevisions'), await alliance.count('outbox')]
+    const outcome = await enter({
+      kind: 'CITY',
+      region: places.mianyang,
+      profile: { names },
+      externalReferences: [{ system: 'CRM', value: ' 7 ' }],
+    })
+    expect(outcome).toEqual({
+      member: {
+        __typename: 'City',
+        id: expect.stringMatching(/^city_/),
+        version: 1,
+        region: { code: '510700' },
+        membership: { status: 'LISTED', joiningNumber: null },
+        externalReferences: [{ system: 'crm', value: '7' }],
+      },
+      userErrors: [],
+    })
+    expect(await alliance.count('memberRevisions')).toBe(revisions + 1)
+    expect(await alliance.count('outbox')).toBe(events + 1)
+  })
+
+  it('happens once for each idempotency key', async () => {
+    const first = await enter(company, 'once')
+    const again = await withoutTrace(() => enter(company, 'once'))
+    expect(again.member?.id).toBe(first.member?.id)
+    const other = await withoutTrace(() => enter({ ...company, region: places.chengdu }, 'once'))
+    expect(other.userErrors).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED' }])
+    const together = await Promise.all(Array.from({ length: 5 }, () => enter(company, 'together')))
+    expect(new Set(together.map(outcome => outcome.member?.id)).size).toBe(1)
+  })
+
+  it('never merges bodies whose names look alike', async () => {
+    const total = await alliance.count('members')
+    const ids = new Set<string | undefined>()
+    for (const text of [
+      '长三角云谷元宇宙联合会',
+      '长三角云谷元宇宙联合会',
+      '长三角云谷元宇宙聯合会',
+      '长三角云谷 元宇宙联合会',
+    ])
+      ids.add((await enter({ ...company, profile: { names: [{ locale: 'zh', text }] } })).member?.id)
+    expect(ids.size).toBe(4)
+    expect(await alliance.count('members')).toBe(total + 4)
+  })
+
+  it.each<[string, object, [string, string][]]>([
+    ['no name', { kind: 'COMPANY', profile: {} }, [['REQUIRED', 'names']]],
+    ['an empty list of names', { kind: 'COMPANY', profile: { names: [] } }, [['REQUIRED', 'names']]],
+    ['a city of no place', { kind: 'CITY', profile: { names } }, [['REQUIRED', 'region']]],
+    ['a malformed place', { ...company, region: '51' }, [['INVALID', 'region']]],
+    ['an unknown place', { ...company, region: '999999' }, [['NOT_FOUND', 'region']]],
+    ['an association of no sort', { kind: 'ASSOCIATION', profile: { names } }, [['REQUIRED', 'associationKind']]],
+    [
+      'a company with a sort of association',
+      { ...company, associationKind: 'MEDIA' },
+      [['INVALID', 'associationKind']],
+    ],
+    [
+      'a reference given twice',
+      {
+        ...company,
+        externalReferences: [
+          { system: 'a', value: '1' },
+          { system: 'A', value: '1' },
+        ],
+      },
+      [['INVALID', '1']],
+    ],
+    [
+      'a nameless system',
+      { ...company, externalReferences: [{ system: ' ', value: 'x'.repeat(201) }] },
+      [
+        ['REQUIRED', 'system'],
+        ['TOO_LONG', 'value'],
+      ],
+    ],
+  ])('is refused with %s', async (_, input, faults) => {
+    const outcome = await withoutTrace(() => enter(input))
+    expect(outcome.member).toBeNull()
+    expect(outcome.userErrors.map(({ code, field }) => [code, field.at(-1)])).toEqual(faults)
+  })
+
+  it('is refused for a key of another member, also for one entered at the same moment', async () => {
+    const input = (value: string) => ({ ...company, externalReferences: [{ system: 'test', value }] })
+    const outcomes = await Promise.all(Array.from({ length: 5 }, () => enter(input('same'))))
+    expect(outcomes.filter(({ member: made }) => made)).toHaveLength(1)
+    const late = await withoutTrace(() => enter(input('same')))
+    expect(late.userErrors).toMatchObject([{ code: 'TAKEN', field: ['input', 'externalReferences', '0'] }])
+  })
+
+  it('is refused for the credit code of another member, also for one entered at the same moment', async () => {
+    const input = { ...company, profile: { names, creditCode } }
+    await alliance.db.updateTable('members').set({ creditCode: null }).where('creditCode', '=', creditCode).execute()
+    const outcomes = await Promise.all(Array.from({ length: 5 }, () => enter(input)))
+    expect(outcomes.filter(({ member: made }) => made)).toHaveLength(1)
+    const faults = outcomes.flatMap(({ userErrors }) => userErrors)
+    expect(faults.map(({ code, field }) => [code, field.at(-1)])).toEqual(Array(4).fill(['TAKEN', 'creditCode']))
+  })
+})

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ask, doors, type Running, run } from './harness.ts'
+
+let running: Running
+beforeAll(async () => {
+  running = await run()
+})
+afterAll(() => running.end())
+
+describe.each(doors)('over %s', door => {
+  test('our own faults are masked, and logged with the number that the caller gets', async () => {
+    const { data, errors } = await ask(running, door, { query: '{ hello boom }' })
+    expect(data).toEqual({ hello: 'hello world', boom: null })
+    const [error] = errors!
+    expect(error?.extensions.code).toBe('INTERNAL_SERVER_ERROR')
+    expect(error?.path).toEqual(['boom'])
+    expect(JSON.stringify(error)).not.toContain('hunter2')
+    expect(error?.message).toContain(String(error?.extensions.id))
+    const line = running.logged.find(line => line.includes(String(error?.extensions.id)))
+    expect(line).toContain('hunter2')
+    expect(line).toContain('harness.ts')
+  })
+
+  test('errors come in the language of the caller', async () => {
+    const chinese = await ask(running, door, { query: '{ refused boom }' }, { language: 'zh-CN,zh;q=0.9' })
+    expect(chinese.errors?.find(({ path }) => path?.[0] === 'refused')).toMatchObject({
+      message: '用中文',
+      extensions: { code: 'BAD_USER_INPUT' },
+    })
+    expect(chinese.errors?.find(({ path }) => path?.[0] === 'boom')?.message).toContain('服务内部出错')
+    const english = await ask(running, door, { query: '{ refused }' }, { language: 'en-GB' })
+    expect(english.errors?.[0]?.message).toBe('in English')
+  })
+
+  test('a bad variable is named with its place', async () => {
+    const { data, errors } = await ask(running, door, {
+      query: 'query ($input: Plan!) { planned(input: $input) }',
+      variables: { input: { steps: [{ at: '2026-11-23T08:00:00Z' }, { at: '2026-02-30T08:00:00Z; "' }] } },
+    })
+    expect(data).toBeUndefined()
+    expect(errors?.[0]?.message).toMatch(/^Variable "\$input\.steps\[1\]\.at": .*is no DateTime/)
+    expect(errors?.[0]?.extensions).toEqual({ code: 'BAD_USER_INPUT', variable: 'input.steps[1].at' })
+    const chinese = await ask(
+      running,
+      door,
+      { query: 'query ($at: DateTime!) { timed(at: $at) }', variables: { at: 'x' } },
+      { language: 'zh' },
+    )
+    expect(chinese.errors?.[0]?.message).toMatch(/^变量“\$at”：.*不是有效的 DateTime/)
+  })
+
+  test('a bad literal, a missing variable, an unknown field and a syntax error are told as they are', async () => {
+    const cases = [
+      ['{ timed(at: "never") }', 'BAD_USER_INPUT', 'is no DateTime'],
+      ['query ($at: DateTime!) { timed(at: $at) }', 'BAD_USER_INPUT', 'was not provided'],
+      ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED', 'Cannot query field "nothing"'],
+      ['{', 'GRAPHQL_PARSE_FAILED', 'Syntax Error'],
+      ['query A { hello } query B { hello }', 'OPERATION_RESOLUTION_FAILURE', 'Must provide operation name'],
+    ] as const
+    for (const [query, code, says] of cases) {
+      const { data, errors } = await ask(running, door, { query })
+      expect(data).toBeUndefined()
+      expect(errors?.[0]).toMatchObject({ message: expect.stringContaining(says), extensions: { code } })
+    }
+  })
+
+  test('a service that is too busy says so', async () => {
+    const { errors } = await ask(running, door, { query: '{ busy }' })
+    expect(errors?.[0]?.extensions.code).toBe('SERVICE_UNAVAILABLE')
+  })
+})
+
+test('when nothing could be answered for want of the database, the status is 503', async () => {
+  const post = (query: string) =>
+    fetch(`${running.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    })
+  const refused = await post('{ busy }')
+  expect(refused.status).toBe(503)
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect((await post('{ busy hello }')).status).toBe(200)
+})
+
+test('a database out of reach is no fault of the caller, and readyz tells it', async () => {
+  const broken = await run()
+  try {
+    const { secret } = await broken.token()
+    await broken.database.close()
+    const answer = await ask(broken, 'http', { query: '{ caller }' }, { token: secret })
+    expect(['SERVICE_UNAVAILABLE', 'INTERNAL_SERVER_ERROR']).toContain(answer.errors?.[0]?.extensions.code)
+    const ready = await fetch(`${broken.url}/readyz`)
+    expect(ready.status).toBe(503)
+    expect((await fetch(`${broken.url}/healthz`)).status).toBe(200)
+  } finally {
+    await broken.stop()
+  }
+})

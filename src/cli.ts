@@ -207,6 +207,7 @@ program
   .option('--after <cursor>', 'go on after this cursor of an earlier event')
   .option('--token <token>', 'a token; without one only what is public')
   .option('--language <language>', 'the language of texts and messages, such as en')
+  .option('--count <number>', 'end after so many events', Number)
   .action(listen)
 
 program

@@ -14,7 +14,7 @@ export const feeds = {
 /**
  * Follows a running service as any client would and prints one line of JSON for each event.
  * When the connection is lost it comes back and goes on after the last event, so that nothing is missed.
- * Ends when the process is stopped, or with an error when the service refuses.
+ * Ends after `count` events, when the process is stopped, or with an error when the service refuses.
  */
 export async function listen(options: {
   url: string
@@ -22,6 +22,8 @@ export async function listen(options: {
   after?: string
   token?: string
   language?: string
+  /** End after so many events; never without it. */
+  count?: number
 }): Promise<void> {
   const client = createClient({
     url: options.url,
@@ -38,18 +40,22 @@ export async function listen(options: {
   })
   // After a lost connection graphql-ws sends this very object again, so it is kept at the last position.
   const operation = { query: feeds[options.feed], variables: { after: options.after ?? null } }
+  let left = options.count ?? Number.POSITIVE_INFINITY
+  const enough = Symbol('enough')
   const ended = await new Promise<unknown>(resolve => {
     client.subscribe<{ event: { cursor: string } }>(operation, {
       next: ({ data, errors }) => {
         if (errors || !data) return resolve(errors)
         operation.variables.after = data.event.cursor
         console.log(JSON.stringify(data.event))
+        if (--left === 0) resolve(enough)
       },
       error: resolve,
       complete: () => resolve(null),
     })
   })
   await client.dispose()
+  if (ended === enough) return
   throw ended instanceof Error ? ended : new Error(describe(ended))
 }
 

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 /** One suite, on both databases. */
 const shared = {
   root: new URL('.', import.meta.url).pathname,
-  globalSetup: ['support/global-setup.ts'],
+  globalSetup: [new URL('support/global-setup.ts', import.meta.url).pathname],
   testTimeout: 30_000,
   hookTimeout: 60_000,
 }

@@ -1,11 +1,10 @@
-import { sql } from 'kysely'
 import type { Db } from '../database/client.ts'
 import type { InputCheck } from '../input.ts'
 import type { MemberRow } from '../members/store.ts'
-import type { Audience, AudienceRule } from './audience.ts'
+import { type Audience, findNamed, type RecipientRule } from './audience.ts'
 
 /** A set of recipients as a caller describes it; members by UUID. */
-export interface RuleInput {
+interface RuleInput {
   readonly public?: boolean | null
   readonly allMembers?: boolean | null
   readonly kinds?: readonly MemberRow['kind'][] | null
@@ -22,30 +21,12 @@ export interface AudienceInput {
 /** The most that one audience may hold: it is read whole for every publication and preview. */
 const most = { rules: 50, regions: 400, members: 1000 }
 
-/** What exists of the places and members that an audience names. */
-interface Known {
-  readonly regions: ReadonlySet<string>
-  readonly members: ReadonlySet<string>
-}
-
-async function findKnown(db: Db, rules: readonly RuleInput[]): Promise<Known> {
-  const regions = [...new Set(rules.flatMap(rule => rule.regions ?? []))]
-  const members = [...new Set(rules.flatMap(rule => rule.members ?? []))]
-  const foundRegions =
-    regions.length === 0
-      ? []
-      : await db.selectFrom('regions').select('code').where('code', '=', sql<string>`any(${regions}::text[])`).execute()
-  const foundMembers =
-    members.length === 0
-      ? []
-      : await db.selectFrom('members').select('id').where('id', '=', sql<string>`any(${members}::uuid[])`).execute()
-  return {
-    regions: new Set(foundRegions.map(region => region.code)),
-    members: new Set(foundMembers.map(member => member.id)),
-  }
-}
-
-function checkRule(check: InputCheck, rule: RuleInput, known: Known, field: readonly string[]): AudienceRule {
+function checkRule(
+  check: InputCheck,
+  rule: RuleInput,
+  known: Awaited<ReturnType<typeof findNamed>>,
+  field: readonly string[],
+): RecipientRule {
   const kinds = [...new Set(rule.kinds ?? [])]
   const regions = rule.regions ?? []
   const members = rule.members ?? []
@@ -119,7 +100,11 @@ export async function checkAudience(
         '不能排除所有人；“public”只能用于 include。',
       )
   })
-  const known = await findKnown(db, [...audience.include, ...exclude])
+  const rules = [...audience.include, ...exclude]
+  const known = await findNamed(db, {
+    regions: [...new Set(rules.flatMap(rule => rule.regions ?? []))],
+    members: [...new Set(rules.flatMap(rule => rule.members ?? []))],
+  })
   return {
     include: audience.include.map((rule, i) => checkRule(check, rule, known, [...field, 'include', String(i)])),
     exclude: exclude.map((rule, i) => checkRule(check, rule, known, [...field, 'exclude', String(i)])),

@@ -2,10 +2,10 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
 import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
 import type { MemberRow } from '../members/store.ts'
-import { codePrefix } from '../regions/store.ts'
+import { codePrefix, findRegionsByCode } from '../regions/store.ts'
 
 /** A set of members, as it is stored. All that is given holds at once; an empty list is no condition. */
-export type AudienceRule = {
+export type RecipientRule = {
   public: boolean
   allMembers: boolean
   kinds: MemberRow['kind'][]
@@ -16,14 +16,31 @@ export type AudienceRule = {
 }
 
 /** To whom an announcement is addressed, as it is stored: whom one include names and no exclude does. */
-export type Audience = { include: AudienceRule[]; exclude: AudienceRule[] }
+export type Audience = { include: RecipientRule[]; exclude: RecipientRule[] }
 
 /** Whether everybody may read what is addressed so. */
 export function isPublicAudience(audience: Audience): boolean {
   return audience.include.some(rule => rule.public)
 }
 
-function names(rule: AudienceRule): RawBuilder<SqlBool> {
+/** Which of these places (by code) and members (by UUID) there are. */
+export async function findNamed(
+  db: Db,
+  named: { regions: readonly string[]; members: readonly string[] },
+): Promise<{ regions: ReadonlySet<string>; members: ReadonlySet<string> }> {
+  const regions = named.regions.length === 0 ? [] : await findRegionsByCode(db, named.regions)
+  const members =
+    named.members.length === 0
+      ? []
+      : await db
+          .selectFrom('members')
+          .select('id')
+          .where('id', '=', sql<string>`any(${named.members}::uuid[])`)
+          .execute()
+  return { regions: new Set(regions.map(({ code }) => code)), members: new Set(members.map(({ id }) => id)) }
+}
+
+function names(rule: RecipientRule): RawBuilder<SqlBool> {
   const conditions = [sql<SqlBool>`true`]
   if (rule.kinds.length > 0) conditions.push(sql`members.kind = any(${rule.kinds}::text[])`)
   if (rule.members.length > 0) conditions.push(sql`members.id = any(${rule.members}::uuid[])`)
@@ -35,7 +52,7 @@ function names(rule: AudienceRule): RawBuilder<SqlBool> {
   return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
 }
 
-function anyNames(rules: readonly AudienceRule[]): RawBuilder<SqlBool> {
+function anyNames(rules: readonly RecipientRule[]): RawBuilder<SqlBool> {
   return rules.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`(${sql.join(rules.map(names), sql` or `)})`
 }
 

@@ -8,7 +8,7 @@ import { listTranslations } from '../graphql/shared-resolvers.ts'
 import { memberTypes, readId, writeId } from '../ids.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { translated } from '../languages.ts'
-import { type AudienceRule, countReached, isPublicAudience, pageReached } from './audience.ts'
+import { countReached, isPublicAudience, pageReached, type RecipientRule } from './audience.ts'
 import { asOfficer, isPinned } from './policy.ts'
 import { publishAnnouncement, retractAnnouncement, scheduleAnnouncement, unscheduleAnnouncement } from './publishing.ts'
 import { acknowledgeAnnouncement, markAnnouncementRead, readAudience, remindUnacknowledged } from './reading.ts'
@@ -52,7 +52,7 @@ async function announcementOf(
   return announcement ?? null
 }
 
-const everyoneNamed = async (rule: AudienceRule, { loaders }: Context) => {
+const everyoneNamed = async (rule: RecipientRule, { loaders }: Context) => {
   const members = await Promise.all(rule.members.map(id => loaders.memberById.load(id)))
   return members.filter(member => member !== null)
 }

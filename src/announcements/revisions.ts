@@ -9,7 +9,7 @@ import type { Audience } from './audience.ts'
 import type { AnnouncementRow, Attachment } from './store.ts'
 
 /** What an announcement said at one version; moments as RFC 3339. */
-export type Snapshot = {
+type Snapshot = {
   titles: Translations
   bodies: Translations
   category: AnnouncementRow['category']

@@ -1,12 +1,10 @@
-import type { UpdateObject } from 'kysely'
 import { actorReference } from '../access/actor.ts'
 import type { Report, Request } from '../access/request.ts'
 import type { Tx } from '../database/client.ts'
-import type { DB } from '../database/tables.ts'
 import { conflict, NotFound, text } from '../errors.ts'
 import type { Events } from '../journal/catalog.ts'
 import { type AnnouncementRevisionRow, insertRevision } from './revisions.ts'
-import { type AnnouncementRow, lockAnnouncement } from './store.ts'
+import { type AnnouncementColumns, type AnnouncementRow, lockAnnouncement, updateAnnouncement } from './store.ts'
 
 /** The error for an announcement that does not exist or is not to be seen. */
 export function noSuchAnnouncement(): NotFound {
@@ -40,7 +38,7 @@ export interface StepTaken {
   readonly change: AnnouncementRevisionRow['change']
   readonly reason?: string | null
   /** The columns that it changes, besides the version and the moment. */
-  readonly set: UpdateObject<DB, 'announcements'>
+  readonly set: AnnouncementColumns
 }
 
 /** Takes a step: the next version and its revision. The event is the caller's. */
@@ -50,12 +48,11 @@ export async function takeStep(
   announcement: AnnouncementRow,
   step: StepTaken,
 ): Promise<AnnouncementRow> {
-  const row = (await tx
-    .updateTable('announcements')
-    .set({ ...step.set, version: announcement.version + 1, updatedAt: request.now })
-    .where('id', '=', announcement.id)
-    .returningAll()
-    .executeTakeFirstOrThrow()) as AnnouncementRow
+  const row = await updateAnnouncement(tx, announcement.id, {
+    ...step.set,
+    version: announcement.version + 1,
+    updatedAt: request.now,
+  })
   await insertRevision(tx, row, {
     change: step.change,
     reason: step.reason ?? null,

@@ -1,4 +1,12 @@
-import { type Expression, type ExpressionBuilder, type Selectable, type SqlBool, sql } from 'kysely'
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type InsertObject,
+  type Selectable,
+  type SqlBool,
+  sql,
+  type UpdateObject,
+} from 'kysely'
 import { type Actor, isStaff, type Officer } from '../access/actor.ts'
 import type { Db, Tx } from '../database/client.ts'
 import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
@@ -44,7 +52,7 @@ export interface InboxFilter {
  * Which announcements the actor may see: the secretariat all; officers of members what is out and public or addressed
  * to their member; everybody else what is out and public. What was retracted stays readable.
  */
-export function visibleAnnouncements(actor: Actor) {
+function visibleAnnouncements(actor: Actor) {
   return (eb: ExpressionBuilder<DB, 'announcements'>): Expression<SqlBool> => {
     if (isStaff(actor)) return eb.lit(true)
     const out = eb('announcements.status', 'in', ['PUBLISHED', 'RETRACTED'])
@@ -179,13 +187,31 @@ export function pageInbox(
   return readPage(query.$castTo<AnnouncementRow>(), byPublication, args)
 }
 
+/** The columns of an announcement as they are written. */
+export type AnnouncementColumns = UpdateObject<DB, 'announcements'>
+
+export async function insertAnnouncement(tx: Tx, values: InsertObject<DB, 'announcements'>): Promise<AnnouncementRow> {
+  const row = await tx.insertInto('announcements').values(values).returningAll().executeTakeFirstOrThrow()
+  return row as AnnouncementRow
+}
+
+export async function updateAnnouncement(tx: Tx, id: string, set: AnnouncementColumns): Promise<AnnouncementRow> {
+  const row = await tx
+    .updateTable('announcements')
+    .set(set)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return row as AnnouncementRow
+}
+
 /** An announcement, held against other changes until the transaction ends; undefined when there is none. */
 export function lockAnnouncement(tx: Tx, id: string): Promise<AnnouncementRow | undefined> {
   return tx
     .selectFrom('announcements')
     .selectAll()
     .where('id', '=', id)
-    .forUpdate()
+    .forNoKeyUpdate()
     .$castTo<AnnouncementRow>()
     .executeTakeFirst()
 }
@@ -210,7 +236,7 @@ export function lockDue(tx: Tx, id: string, now: Date): Promise<AnnouncementRow 
     .where('id', '=', id)
     .where('status', '=', 'SCHEDULED')
     .where('publishAt', '<=', now)
-    .forUpdate()
+    .forNoKeyUpdate()
     .skipLocked()
     .$castTo<AnnouncementRow>()
     .executeTakeFirst()

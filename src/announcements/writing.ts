@@ -23,7 +23,7 @@ import { checkStatus, demandStaff } from './policy.ts'
 import { demandRecipients } from './publishing.ts'
 import { insertRevision } from './revisions.ts'
 import { holdVersion, reportChanged, takeStep } from './steps.ts'
-import { type AnnouncementRow, findAnnouncements } from './store.ts'
+import { type AnnouncementRow, findAnnouncements, insertAnnouncement } from './store.ts'
 
 /** A new announcement, as a caller sends it. */
 export interface DraftInput {
@@ -85,16 +85,12 @@ async function insertDraft(tx: Tx, request: Request, input: DraftInput): Promise
   if (acknowledgeBy) addMomentFault(check, 'acknowledgeBy', acknowledgeByFault(acknowledgeBy, null, request.now))
   if (pinnedUntil) addMomentFault(check, 'pinnedUntil', pinnedUntilFault(pinnedUntil, request.now))
   check.done()
-  return (await tx
-    .insertInto('announcements')
-    .values({
-      ...columns(contents),
-      id: newUuid(request.now.getTime()),
-      createdAt: request.now,
-      updatedAt: request.now,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow()) as AnnouncementRow
+  return insertAnnouncement(tx, {
+    ...columns(contents),
+    id: newUuid(request.now.getTime()),
+    createdAt: request.now,
+    updatedAt: request.now,
+  })
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
+import { type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { InvalidInput, text } from '../errors.ts'
 
 /** The arguments of every list, as Relay names them. */
@@ -87,6 +87,45 @@ function readCursor(order: PageOrder, cursor: string): string[] {
   return values
 }
 
+/** How one page is read of whatever query: what is put to the query, and what is made of the rows found. */
+function planPage<DB, TB extends keyof DB, Row>(order: PageOrder, args: PageArgs) {
+  const { size, fromEnd } = pageSize(args)
+  const cursor = args.after ?? args.before ?? null
+  const upward = (order.direction === 'asc') !== fromEnd
+  const sorting = sql.join(order.keys.map(key => sql`${key.expression} ${sql.raw(upward ? 'asc' : 'desc')}`))
+  const keys = sql.join(order.keys.map(key => key.expression))
+  const bounds =
+    cursor === null
+      ? null
+      : sql.join(readCursor(order, cursor).map((value, i) => sql`${value}::${sql.raw(order.keys[i]!.type)}`))
+
+  type Keyed = Row & { pageKeys: string[] }
+  return {
+    sorting,
+    narrow(query: SelectQueryBuilder<DB, TB, Row>): SelectQueryBuilder<DB, TB, Keyed> {
+      let page = query.select(
+        sql<string[]>`array[${sql.join(order.keys.map(key => sql`(${key.expression})::text`))}]`.as('pageKeys'),
+      ) as SelectQueryBuilder<DB, TB, Keyed>
+      if (bounds) page = page.where(sql<boolean>`(${keys}) ${sql.raw(upward ? '>' : '<')} (${bounds})`)
+      return page.orderBy(sorting).limit(size + 1)
+    },
+    make(found: readonly Keyed[], count: Page<Row>['count']): Page<Row> {
+      const more = found.length > size
+      const rows = found.slice(0, size)
+      if (fromEnd) rows.reverse()
+      return {
+        rows: rows.map(({ pageKeys, ...row }) => ({ row: row as Row, cursor: writeCursor(order, pageKeys) })),
+        hasNextPage: fromEnd ? cursor !== null : more,
+        hasPreviousPage: fromEnd ? more : cursor !== null,
+        count,
+      }
+    },
+  }
+}
+
+const counting = <DB, TB extends keyof DB, Row>(query: SelectQueryBuilder<DB, TB, Row>) =>
+  query.clearSelect().select(sql<number>`count(*)`.as('total'))
+
 /**
  * Reads one page of a query by keyset: the cost of a page does not grow with its distance from the start.
  * `query` has its filters and columns but no order and no limit.
@@ -97,35 +136,48 @@ export async function readPage<DB, TB extends keyof DB, Row>(
   order: PageOrder,
   args: PageArgs,
 ): Promise<Page<Row>> {
-  const { size, fromEnd } = pageSize(args)
-  const cursor = args.after ?? args.before ?? null
-  const upward = (order.direction === 'asc') !== fromEnd
-  const way = sql.raw(upward ? 'asc' : 'desc')
+  const plan = planPage<DB, TB, Row>(order, args)
+  return plan.make(await plan.narrow(query).execute(), async () => {
+    const { total } = (await counting(query).executeTakeFirstOrThrow()) as { total: number }
+    return total
+  })
+}
 
-  let page = query as SelectQueryBuilder<DB, TB, Row & { pageKeys: string[] }>
-  page = page.select(
-    sql<string[]>`array[${sql.join(order.keys.map(key => sql`(${key.expression})::text`))}]`.as('pageKeys'),
-  ) as typeof page
-  if (cursor !== null) {
-    const values = readCursor(order, cursor)
-    const keys = sql.join(order.keys.map(key => key.expression))
-    const bounds = sql.join(order.keys.map((key, i) => sql`${values[i]}::${sql.raw(key.type)}`))
-    page = page.where(sql<boolean>`(${keys}) ${sql.raw(upward ? '>' : '<')} (${bounds})`)
-  }
-  for (const key of order.keys) page = page.orderBy(sql`${key.expression} ${way}`)
-  const found = await page.limit(size + 1).execute()
+/**
+ * Reads the same page of many lists with one statement, such as the first companies of each of fifty cities; and when
+ * the count of one is asked, counts them all with one. The queries select the same columns.
+ * @returns the pages in the order of their queries
+ * @throws InvalidInput as `readPage`
+ */
+export async function readPages<DB, TB extends keyof DB, Row>(
+  db: Kysely<DB>,
+  queries: readonly SelectQueryBuilder<DB, TB, Row>[],
+  order: PageOrder,
+  args: PageArgs,
+): Promise<Page<Row>[]> {
+  const plan = planPage<DB, TB, Row>(order, args)
+  type Placed = Row & { pageKeys: string[]; pageOf: number; pagePlace: number }
+  const parts = queries.map(
+    (query, i) =>
+      sql`(${plan.narrow(query).select([sql.lit(i).as('pageOf'), sql`row_number() over (order by ${plan.sorting})`.as('pagePlace')])})`,
+  )
+  const { rows } = await sql<Placed>`
+    select * from (${sql.join(parts, sql` union all `)}) as pages order by page_of, page_place`.execute(db)
+  const found = Map.groupBy(rows, ({ pageOf }) => pageOf)
 
-  const more = found.length > size
-  const rows = found.slice(0, size)
-  if (fromEnd) rows.reverse()
-  return {
-    rows: rows.map(({ pageKeys, ...row }) => ({ row: row as Row, cursor: writeCursor(order, pageKeys) })),
-    hasNextPage: fromEnd ? cursor !== null : more,
-    hasPreviousPage: fromEnd ? more : cursor !== null,
-    count: async () => {
-      const counting = query.clearSelect().select(sql<number>`count(*)`.as('total'))
-      const { total } = (await counting.executeTakeFirstOrThrow()) as { total: number }
-      return total
-    },
+  let counts: Promise<number[]> | undefined
+  const countAll = async () => {
+    const totals = sql.join(queries.map(query => sql`(${counting(query)})`))
+    const counted = await sql<{ totals: number[] }>`select array[${totals}]::float8[] as totals`.execute(db)
+    return counted.rows[0]!.totals
   }
+  return queries.map((_, i) =>
+    plan.make(
+      (found.get(i) ?? []).map(({ pageOf, pagePlace, ...row }) => row as unknown as Row & { pageKeys: string[] }),
+      async () => {
+        counts ??= countAll()
+        return (await counts)[i]!
+      },
+    ),
+  )
 }

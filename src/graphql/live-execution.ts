@@ -73,6 +73,7 @@ function createGate(size: number): <T>(work: () => Promise<T>) => Promise<T> {
   }
 }
 
+/** Makes the part of the hub that runs GraphQL, on a schema whose fields of Subscription are live fields. */
 export function createLiveExecution(options: {
   readonly schema: GraphQLSchema
   readonly services: Services

@@ -59,6 +59,7 @@ export function detach(listener: Listener): void {
   if (group.attached.size === 0) group.deserted.abort()
 }
 
+/** Makes the groups of a hub, none at first. */
 export function createGroups(): Groups {
   const groups = new Map<string, Group>()
   let lastId = 0

@@ -3,6 +3,8 @@ import type { Request } from '../access/request.ts'
 import { findPortalKeys, findPortals, findTokens, type PortalRow, type TokenRow } from '../access/store.ts'
 import { findReceipts, type ReceiptRow } from '../announcements/recipients.ts'
 import { type AnnouncementRow, findAnnouncements } from '../announcements/store.ts'
+import type { Page } from '../database/page.ts'
+import { type MemberList, pageMemberLists } from '../members/list.ts'
 import {
   type ContactRow,
   findContacts,
@@ -16,7 +18,7 @@ import { findRegions, findRegionsByCode, type RegionRow } from '../regions/store
 import { findTerms, type TermRow } from '../vocabularies/store.ts'
 
 /** A loader that answers one row, or null, for each key. */
-export function oneByKey<Row>(
+function oneByKey<Row>(
   find: (keys: readonly string[]) => Promise<Row[]>,
   keyOf: (row: Row) => string,
 ): DataLoader<string, Row | null> {
@@ -27,7 +29,7 @@ export function oneByKey<Row>(
 }
 
 /** A loader that answers a list of rows for each key. */
-export function manyByKey<Row>(
+function manyByKey<Row>(
   find: (keys: readonly string[]) => Promise<Row[]>,
   keyOf: (row: Row) => string,
 ): DataLoader<string, Row[]> {
@@ -44,6 +46,8 @@ export interface Loaders {
   /** By `FIELD digital_twin`. */
   readonly term: DataLoader<string, TermRow | null>
   readonly memberById: DataLoader<string, MemberRow | null>
+  /** Lists of members that many things have, such as the companies of cities. */
+  readonly memberList: DataLoader<MemberList, Page<MemberRow>, string>
   readonly memberContacts: DataLoader<string, ContactRow[]>
   readonly memberReferences: DataLoader<string, ReferenceRow[]>
   /** The latest first. */
@@ -95,6 +99,15 @@ export function createLoaders(request: Request): Loaders {
           ids => findMembers(db, actor, ids),
           member => member.id,
         ),
+      )
+    },
+    get memberList() {
+      return lazily(
+        'memberList',
+        () =>
+          new DataLoader<MemberList, Page<MemberRow>, string>(lists => pageMemberLists(db, actor, lists), {
+            cacheKeyFn: list => JSON.stringify(list),
+          }),
       )
     },
     get memberContacts() {

@@ -1,4 +1,4 @@
-import { GraphQLScalarType, Kind, type ValueNode } from 'graphql'
+import { type GraphQLScalarType, Kind, type ValueNode } from 'graphql'
 import { InvalidInput, type Text, text } from '../errors.ts'
 import { locales, readLocale } from '../languages.ts'
 
@@ -13,7 +13,7 @@ function stringScalar<T>(
   read: (value: string) => T | null,
   write: (value: T) => string,
   hint: Text,
-): GraphQLScalarType<T, string> {
+): Pick<GraphQLScalarType<T, string>, 'serialize' | 'parseValue' | 'parseLiteral'> {
   const parse = (value: unknown): T => {
     const parsed = typeof value === 'string' ? read(value) : null
     if (parsed === null)
@@ -22,12 +22,12 @@ function stringScalar<T>(
       )
     return parsed
   }
-  return new GraphQLScalarType<T, string>({
-    name,
+  // Not a GraphQLScalarType: graphql-tools would put its missing description in the place of the SDL's.
+  return {
     serialize: value => write(value as T),
     parseValue: parse,
     parseLiteral: (node: ValueNode) => parse(node.kind === Kind.STRING ? node.value : null),
-  })
+  }
 }
 
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i

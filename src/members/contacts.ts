@@ -11,7 +11,7 @@ export interface NewContact {
 }
 
 /** A contact as it is kept. */
-export type Contact = Omit<ContactRow, 'memberId' | 'position'>
+type Contact = Omit<ContactRow, 'memberId' | 'position'>
 
 const mostContacts = 20
 const longestEmail = 200

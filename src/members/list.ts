@@ -1,7 +1,7 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
 import type { Actor } from '../access/actor.ts'
 import type { Db } from '../database/client.ts'
-import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
+import { type Page, type PageArgs, type PageOrder, readPage, readPages } from '../database/page.ts'
 import type { DB } from '../database/tables.ts'
 import { codePrefix, containing } from '../regions/store.ts'
 import { type MemberRow, visibleMembers } from './store.ts'
@@ -82,6 +82,15 @@ function meeting(filter: MemberFilter) {
   }
 }
 
+function selectMeeting(db: Db, actor: Actor, filter: MemberFilter) {
+  return db
+    .selectFrom('members')
+    .selectAll('members')
+    .where(visibleMembers(actor))
+    .where(meeting(filter))
+    .$castTo<MemberRow>()
+}
+
 /**
  * A page of the members that the actor may see; by pinyin without an order.
  * @throws InvalidInput for page sizes out of 1 to 100 and cursors of another order
@@ -93,23 +102,41 @@ export function pageMembers(
   order: MemberOrder | null | undefined,
   args: PageArgs,
 ): Promise<Page<MemberRow>> {
-  const query = db
-    .selectFrom('members')
-    .selectAll('members')
-    .where(visibleMembers(actor))
-    .where(meeting(filter))
-    .$castTo<MemberRow>()
-  return readPage(query, pageOrder(order), args)
+  return readPage(selectMeeting(db, actor, filter), pageOrder(order), args)
+}
+
+/** One list of members among many that are read together. */
+export interface MemberList {
+  readonly filter: MemberFilter
+  readonly order: MemberOrder | null | undefined
+  readonly args: PageArgs
+}
+
+/**
+ * A page of each of many lists of members: one statement for all that have the same order and page, such as the
+ * companies of every city of a page.
+ * @returns the pages in the order of the lists
+ * @throws InvalidInput as `pageMembers`
+ */
+export async function pageMemberLists(
+  db: Db,
+  actor: Actor,
+  lists: readonly MemberList[],
+): Promise<(Page<MemberRow> | Error)[]> {
+  const pages = new Map<MemberList, Page<MemberRow> | Error>()
+  const alike = Map.groupBy(lists, ({ order, args }) => JSON.stringify([order, args]))
+  await Promise.all(
+    [...alike.values()].map(async group => {
+      const { order, args } = group[0]!
+      const queries = group.map(({ filter }) => selectMeeting(db, actor, filter))
+      const found = await readPages(db, queries, pageOrder(order), args).catch((error: Error) => error)
+      for (const [i, list] of group.entries()) pages.set(list, found instanceof Error ? found : found[i]!)
+    }),
+  )
+  return lists.map(list => pages.get(list)!)
 }
 
 /** The member as it stands now, if the actor may see it and it meets the filter; undefined otherwise. */
 export function findMeeting(db: Db, actor: Actor, filter: MemberFilter, id: string): Promise<MemberRow | undefined> {
-  return db
-    .selectFrom('members')
-    .selectAll('members')
-    .where('members.id', '=', id)
-    .where(visibleMembers(actor))
-    .where(meeting(filter))
-    .$castTo<MemberRow>()
-    .executeTakeFirst()
+  return selectMeeting(db, actor, filter).where('members.id', '=', id).executeTakeFirst()
 }

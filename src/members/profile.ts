@@ -189,7 +189,12 @@ async function nextBodies(
     const chain = chains.filter(entry => entry.link === link).map(entry => entry.id)
     if (!chain.includes(id)) check.add('NOT_FOUND', [...field, link], 'There is no such member.', '没有这个成员。')
     else if (id === self)
-      check.add('INVALID', [...field, link], 'A member cannot be its own.', '成员不能以自身作为上级或牵头单位。')
+      check.add(
+        'INVALID',
+        [...field, link],
+        link === 'parent' ? 'A member is no part of itself.' : 'A member needs no lead to lead itself; leave it out.',
+        link === 'parent' ? '成员不能隶属于自身。' : '成员无需以自身为牵头单位，请留空。',
+      )
     else if (self !== null && chain.includes(self))
       check.add(
         'INVALID',

@@ -50,8 +50,8 @@ const member = {
 
 /** The list of bodies of one kind in a city. */
 function inCity(kind: MemberRow['kind']) {
-  return async (city: MemberRow, { filter, orderBy, ...page }: Partial<CityAssociationsArgs>, { request }: Context) =>
-    connection(await pageMembers(request.db, request.actor, readCityFilter(city, kind, filter), orderBy, page))
+  return async (city: MemberRow, { filter, orderBy, ...args }: Partial<CityAssociationsArgs>, { loaders }: Context) =>
+    connection(await loaders.memberList.load({ filter: readCityFilter(city, kind, filter), order: orderBy, args }))
 }
 
 const asJson = (value: unknown) => (value == null ? null : JSON.stringify(value))

@@ -5,28 +5,19 @@ import type { Tx } from '../database/client.ts'
 import { json } from '../database/json.ts'
 import { sqlState } from '../database/transaction.ts'
 import { conflict, Forbidden, NotFound, text } from '../errors.ts'
-import { newUuid, writeId } from '../ids.ts'
+import { newUuid } from '../ids.ts'
 import { checkInput, type InputCheck } from '../input.ts'
 import { findRegionsByCode } from '../regions/store.ts'
+import { compareProfiles } from './changes.ts'
 import { type NewContact, nextContacts } from './contacts.ts'
 import { checkCreditCode, normaliseCreditCode } from './credit-code.ts'
 import { addCreditCodeFault, addCreditCodeTaken } from './credit-code-faults.ts'
 import { insertRevision } from './history.ts'
-import { mayEditMember, memberType } from './policy.ts'
-import {
-  emptyProfile,
-  nameKeys,
-  nextProfile,
-  type Profile,
-  type ProfileChanges,
-  profileColumns,
-  profileOf,
-} from './profile.ts'
+import { mayEditMember } from './policy.ts'
+import { emptyProfile, nameKeys, nextProfile, type Profile, type ProfileChanges, profileOf } from './profile.ts'
 import { checkReferences, claimReferences, type NewReference } from './references.ts'
 import {
-  type FieldChange,
   findContacts,
-  findKinds,
   findMembers,
   insertMember,
   isCreditCodeTaken,
@@ -45,27 +36,6 @@ export interface NewMember {
   readonly region?: string | null
   readonly profile: ProfileChanges
   readonly externalReferences?: readonly NewReference[] | null
-}
-
-/** Columns whose field of the SDL's `Profile` has another name. */
-const fieldNames: Partial<Record<keyof Profile, string>> = { parentId: 'parent', leadId: 'lead' }
-
-/** What differs between two profiles; parent and lead as the ids that the API shows. */
-async function compare(tx: Tx, before: Profile, after: Profile): Promise<FieldChange[]> {
-  const changed = profileColumns.filter(column => !isDeepStrictEqual(before[column], after[column]))
-  const bodies = changed.filter(column => column === 'parentId' || column === 'leadId')
-  const uuids = bodies.flatMap(column => [before[column], after[column]]).filter(uuid => uuid !== null)
-  const kinds = uuids.length > 0 ? await findKinds(tx, uuids) : new Map<string, MemberRow['kind']>()
-  const shown = (profile: Profile, column: keyof Profile): unknown => {
-    if (column !== 'parentId' && column !== 'leadId') return profile[column]
-    const uuid = profile[column]
-    return uuid && writeId(memberType({ kind: kinds.get(uuid)! }), uuid)
-  }
-  return changed.map(column => ({
-    field: fieldNames[column] ?? column,
-    before: shown(before, column),
-    after: shown(after, column),
-  }))
 }
 
 /** A profile as the table takes it. */
@@ -215,7 +185,7 @@ async function saveProfile(
   after: Profile,
   reason: string | null,
 ): Promise<MemberRow> {
-  const changes = await compare(tx, before, after)
+  const changes = await compareProfiles(tx, before, after)
   if (changes.length === 0) return before
   const { now, actor } = request
   const fields = changes.map(({ field }) => field)

@@ -146,7 +146,7 @@ export async function insertReferences(tx: Tx, references: readonly ReferenceRow
 }
 
 /** A link of a chain upward from a member: its parent, the parent's parent and so on; or the same by `lead`. */
-export interface ChainLink {
+interface ChainLink {
   link: 'parent' | 'lead'
   id: string
 }

@@ -40,11 +40,16 @@ export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick
     help: 'Committed events that have no place in the log yet',
     registers,
     async collect() {
-      const { rows } = await services.db
-        .selectFrom('outbox')
-        .select(({ fn }) => fn.countAll<number>().as('rows'))
-        .executeTakeFirstOrThrow()
-      this.set(Number(rows))
+      try {
+        const { rows } = await services.db
+          .selectFrom('outbox')
+          .select(({ fn }) => fn.countAll<number>().as('rows'))
+          .executeTakeFirstOrThrow()
+        this.set(Number(rows))
+      } catch {
+        // The other figures matter most while the database is out of reach; /readyz tells of that.
+        this.set(Number.NaN)
+      }
     },
   })
   new Gauge({

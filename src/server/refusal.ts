@@ -6,7 +6,7 @@ import { negotiateLocale } from '../languages.ts'
 import { type FormatError, isUnavailable } from './format-error.ts'
 
 /** The HTTP status and headers that go with an error that refuses a whole request. */
-export function refusalHead(error: unknown): { status: number; headers: Record<string, string> } {
+function refusalHead(error: unknown): { status: number; headers: Record<string, string> } {
   if (error instanceof Error && 'statusCode' in error && Number(error.statusCode) < 500)
     return { status: Number(error.statusCode), headers: {} }
   if (error instanceof PublicError) {

@@ -110,6 +110,10 @@ async function start(
   undoing.later('the live hub', () => hub.stop())
   const scheduler = startScheduler(services, onError('the scheduler'))
   undoing.later('the scheduler', () => scheduler.stop())
+  const stopRescheduling = feed.onEvents(events => {
+    if (events.some(({ type }) => type === 'announcement.changed')) scheduler.wake()
+  })
+  undoing.later('the rescheduling', stopRescheduling)
 
   const metrics = createMetrics(services, hub)
   const pipeline = await startPipeline({ schema, config, formatError, log, metrics })

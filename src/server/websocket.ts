@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type ExecutionArgs, type GraphQLSchema, parse } from 'graphql'
 import { type ConnectionInitMessage, handleProtocols, makeServer } from 'graphql-ws'
 import type { Logger } from 'pino'
@@ -11,12 +10,13 @@ import { PublicError, TooCostly, text } from '../errors.ts'
 import { createContext, type Services } from '../graphql/context.ts'
 import { type LiveHub, nextFrame, type Results, type Sink } from '../graphql/live-hub.ts'
 import { writeCursor } from '../journal/cursor.ts'
-import { type Locale, negotiateLocale } from '../languages.ts'
+import { negotiateLocale } from '../languages.ts'
 import { identify, identifyAgain, readRequestId } from './caller.ts'
-import { type CloseReason, type Connection, type Connections, closeTexts } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { openExchange } from './exchange.ts'
-import { type FormatError, inLanguage, ShownError } from './format-error.ts'
+import { type FormatError, ShownError } from './format-error.ts'
 import { bodyLimit, graphqlPath } from './http.ts'
+import { closeCodes, closeLine, endLine, type Line, transmit } from './line.ts'
 import type { Metrics } from './metrics.ts'
 import type { Answer, Pipeline } from './pipeline.ts'
 
@@ -25,44 +25,8 @@ const bufferLimit = 1024 * 1024
 /** A replay waits while more than this is in the buffer. */
 const replayBuffer = 64 * 1024
 const pingInterval = 12_000
-/** How long a restart waits for queries and mutations on sockets, and for the other end to close. */
-const finishWithin = 5_000
-const closeWithin = 1_000
-
-/**
- * Close codes. Clients of graphql-ws give up on 4401 and try again after the others: a token that is refused at the
- * start stays refused, one that ends meanwhile may have been replaced.
- */
-const codes = { unauthorized: 4401, forbidden: 4403, internal: 4500, restart: 1012, tryLater: 1013 } as const
-
-/** What one socket carries. */
-interface Line extends Connection {
-  readonly socket: WebSocket
-  readonly id: string
-  readonly headers: IncomingMessage['headers']
-  locale: Locale
-  operations: number
-  /** Queries and mutations under way. */
-  readonly running: Set<Promise<unknown>>
-  /** What each subscription was sent last. */
-  readonly heard: Map<string, number>
-  /** Resolves when what was sent last has left the process, or the socket is closed. */
-  flushed: Promise<void>
-}
-
 type Extra = { readonly line: Line }
 type Asked = ExecutionArgs & { readonly outcome: Answer | Results }
-
-/** Lets a reason fit into a close frame (123 bytes), without half a character at its end. */
-function shorten(reason: string): string {
-  const bytes = Buffer.from(reason)
-  return bytes.length <= 123
-    ? reason
-    : bytes
-        .subarray(0, 120)
-        .toString('utf8')
-        .replace(/\uFFFD+$/, '…')
-}
 
 const someQuery = parse('{ __typename }')
 
@@ -105,7 +69,8 @@ function refuseUpgrade(stream: Duplex, status: string): void {
 
 /** Programs send no Origin; browsers always do, and only those pages may that CORS allows, and our own. */
 function isOriginAllowed({ headers }: IncomingMessage, config: Config): boolean {
-  const { origin, host } = headers
+  const { origin } = headers
+  const host = (config.TRUST_PROXY && headers['x-forwarded-host']) || headers.host
   if (origin === undefined || config.CORS_ORIGINS.includes(origin)) return true
   return URL.canParse(origin) && new URL(origin).host === host
 }
@@ -125,7 +90,12 @@ function createProtocol(options: Options) {
       } catch (error) {
         const shown = formatError(error, { locale: line.locale, requestId: line.id })
         // Out of reach is no reason to give up: 1013 is "try again later".
-        closeLine(line, error instanceof PublicError ? codes.unauthorized : codes.tryLater, shown.message, metrics)
+        closeLine(
+          line,
+          error instanceof PublicError ? closeCodes.unauthorized : closeCodes.tryLater,
+          shown.message,
+          metrics,
+        )
         // graphql-ws would close again with its own words; the first close stands.
         return false
       }
@@ -200,45 +170,12 @@ function sinkOf(line: Line, id: string, options: Options): Sink {
       // Everything up to here is on its way before the close frame, so from here the listener can go on.
       const heard = Math.min(...line.heard.values())
       const cursor = writeCursor({ epoch: options.services.feed.position().epoch, seq: heard })
-      closeLine(line, codes.tryLater, `Too slow. Resume after: ${cursor}`, options.metrics)
+      closeLine(line, closeCodes.tryLater, `Too slow. Resume after: ${cursor}`, options.metrics)
     },
     drained: async () => {
       while (socket.readyState === socket.OPEN && socket.bufferedAmount > replayBuffer) await line.flushed
     },
   }
-}
-
-function transmit(line: Line, data: string): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  line.flushed = promise
-  line.socket.send(data, () => resolve())
-  return promise
-}
-
-function closeLine({ socket }: Line, code: number, reason: string, metrics: Metrics): void {
-  if (socket.readyState !== socket.OPEN) return
-  metrics.closed.inc({ code: String(code) })
-  socket.close(code, shorten(reason))
-}
-
-/** Ends a socket for a reason that holds for its connection. */
-async function endLine(line: Line, reason: CloseReason, metrics: Metrics): Promise<void> {
-  const { socket } = line
-  const words = inLanguage(closeTexts[reason], line.locale)
-  if (reason !== 'restart') return closeLine(line, codes.forbidden, words, metrics)
-  const stop = new AbortController()
-  const limit = (milliseconds: number) => sleep(milliseconds, undefined, { signal: stop.signal }).catch(() => undefined)
-  const closed = new Promise(resolve => socket.once('close', resolve))
-  while (line.running.size > 0) {
-    const finished = Promise.allSettled(line.running)
-    if ((await Promise.race([finished, limit(finishWithin)])) === undefined) break
-  }
-  // The answers of what has just finished go out first.
-  await new Promise(resolve => setImmediate(resolve))
-  closeLine(line, codes.restart, words, metrics)
-  await Promise.race([closed, limit(closeWithin)])
-  stop.abort()
-  socket.terminate()
 }
 
 function serve(
@@ -273,7 +210,7 @@ function serve(
             await handle(String(data))
           } catch (error) {
             log.warn({ requestId: line.id, err: error }, 'a message on a socket failed')
-            closeLine(line, codes.internal, 'This message could not be handled.', metrics)
+            closeLine(line, closeCodes.internal, 'This message could not be handled.', metrics)
           }
         })
       },

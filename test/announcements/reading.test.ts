@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Actor, Officer } from '../../src/access/actor.ts'
-import { newUuid, writeId } from '../../src/ids.ts'
+import { newUuid, parseId, writeId } from '../../src/ids.ts'
 import { type Alliance, createAlliance, errorCodes, type TestMember } from '../support/alliance.ts'
-import { call, done, drafted, footprint, mutations, published } from './story.ts'
+import { call, done, drafted, footprint, mutations, type Outcome, published } from './story.ts'
 
 let alliance: Alliance
 let staff: Actor
@@ -260,6 +261,21 @@ describe('an acknowledgement', () => {
       expect(errorCodes(result)).toEqual(['NOT_FOUND'])
     }
     expect(await footprint(alliance)).toEqual(before)
+  })
+
+  it('waits for a retraction that is under way', async () => {
+    const { id } = await published(alliance, staff, only(addressed))
+    let acknowledging: Promise<Outcome> | undefined
+    await alliance.db.transaction().execute(async tx => {
+      await tx
+        .updateTable('announcements')
+        .set({ status: 'RETRACTED', retractedAt: alliance.clock.now, retractionReason: '有误' })
+        .where('id', '=', parseId(id)!.uuid)
+        .execute()
+      acknowledging = call(alliance, actors.addressed!, 'acknowledge', { id })
+      await sleep(200)
+    })
+    expect((await acknowledging)!.userErrors.map(({ code }) => code)).toEqual(['WRONG_STATUS'])
   })
 
   it('of ten officers at once is one', async () => {

@@ -121,7 +121,10 @@ describe('a scheduler', () => {
   })
 
   it('publishes at once what fell due while nothing ran', async () => {
-    const ids = [await scheduled(-3_600_000), await scheduled(-1000, { acknowledgeBy: new Date(Date.now() - 500) })]
+    const ids = [
+      await scheduled(-3_600_000),
+      await scheduled(-1000, { acknowledgeBy: new Date(Date.now() - 500).toISOString() }),
+    ]
     const since = await eventsSoFar(alliance)
     const began = Date.now()
     start()

@@ -351,21 +351,19 @@ it('keeps every step as a revision', async () => {
     revisions(first: 5, after: $after) {
       nodes { version change by reason title at } totalCount pageInfo { hasNextPage endCursor }
     } } }`
-  const first = await alliance.as(staff).ask<never>(document, { id })
-  const { announcement } = first as {
+  interface Answer {
     announcement: { revisions: { nodes: Record<string, unknown>[]; pageInfo: { endCursor: string } } }
   }
-  expect(announcement).toMatchObject({
+  const { announcement: first } = await alliance.as(staff).ask<Answer>(document, { id })
+  expect(first).toMatchObject({
     status: 'RETRACTED',
     retractedAt: '2026-11-23T08:00:00.000Z',
     retractionReason: '会议取消',
     revisions: { totalCount: 8, pageInfo: { hasNextPage: true } },
   })
-  const second = await alliance
-    .as(staff)
-    .ask<typeof announcement & never>(document, { id, after: announcement.revisions.pageInfo.endCursor })
-  const rest = (second as { announcement: typeof announcement }).announcement.revisions.nodes
-  const all = [...announcement.revisions.nodes, ...rest]
+  const after = first.revisions.pageInfo.endCursor
+  const { announcement: second } = await alliance.as(staff).ask<Answer>(document, { id, after })
+  const all = [...first.revisions.nodes, ...second.revisions.nodes]
   expect(all.map(({ version, change, reason }) => [version, change, reason])).toEqual([
     [8, 'RETRACTED', '会议取消'],
     [7, 'EDITED', '更正类别'],

@@ -61,4 +61,6 @@ const server = createServer((request, response) => {
   })
 })
 const sockets = new WebSocketServer({ server, perMessageDeflate: false })
+// Whoever started us is gone.
+process.on('disconnect', () => process.exit())
 server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send?.('ready'))

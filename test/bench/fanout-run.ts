@@ -47,7 +47,7 @@ export async function openFanout(
   sockets: number,
   progress: (message: string) => void,
 ): Promise<Fanout> {
-  const listeners = await startWorker('fanout.ts')
+  const listeners = await startWorker(new URL('./fanout.ts', import.meta.url))
   let frame = ''
 
   /** Publishes one announcement; the yardstick sends the frame that the service sent last. */

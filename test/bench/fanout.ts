@@ -112,4 +112,6 @@ process.on('message', (command: OpenCommand | AwaitCommand) => {
     error => process.send?.({ failure: String(error) }),
   )
 })
+// Whoever started us is gone.
+process.on('disconnect', () => process.exit())
 process.send?.('ready')

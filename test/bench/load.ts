@@ -166,4 +166,6 @@ process.on('message', (job: Job) => {
     error => process.send?.({ failure: String(error) }),
   )
 })
+// Whoever started us is gone.
+process.on('disconnect', () => process.exit())
 process.send?.('ready')

@@ -2,6 +2,7 @@ import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -28,7 +29,7 @@ export interface Runner {
 /** How long a process may take to begin, and to end. */
 const patience = { start: 60_000, stop: 10_000 }
 
-const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** Milliseconds on the machine's monotonic clock, which all processes share. */
 export function clock(): number {
@@ -87,10 +88,10 @@ function watch(
   }
 }
 
-/** Starts a file of this folder as a process that answers messages, and waits until it says that it is ready. */
-export async function startWorker(file: string, env: Record<string, string> = {}): Promise<Worker> {
-  const child = fork(fileOf(file), { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const { failed, stop } = watch(child, file)
+/** Starts a file as a process that answers messages, and waits until it says that it is ready. */
+export async function startWorker(file: URL, env: Record<string, string> = {}): Promise<Worker> {
+  const child = fork(file, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const { failed, stop } = watch(child, basename(file.pathname))
   const hear = async <Message>(): Promise<Message> => {
     const [message] = await Promise.race([once(child, 'message'), failed])
     if (typeof message === 'object' && message !== null && 'failure' in message)
@@ -116,7 +117,7 @@ export async function startService(
   port: number,
   nodeFlags: readonly string[],
 ): Promise<Child> {
-  const child = spawn(process.execPath, [...nodeFlags, fileOf('../../src/main.ts')], {
+  const child = spawn(process.execPath, [...nodeFlags, main], {
     env: { ...process.env, DATABASE_URL: connectionString, PORT: `${port}`, LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,6 +1,6 @@
 import type { Arrival } from './fanout.ts'
 import type { Measurement } from './load.ts'
-import type { Contestant, WorkName } from './works.ts'
+import { type Contestant, contestants, type WorkName } from './works.ts'
 
 /** One measurement of a work by HTTP, with the processor time of the server per request in microseconds. */
 export interface LoadSample extends Measurement {
@@ -39,13 +39,18 @@ const short = (value: number) => value.toFixed(value < 10 ? 2 : 1)
 
 type Show = (value: number) => string
 
-/** One line of a table: the medians of both, their ratio, and the least and greatest ratio of any round. */
+/**
+ * One line of a table: the medians of both, their ratio, and the least and greatest ratio of any round. Times between
+ * two events may be about 0, or below it when the second came first: they have no ratio.
+ */
 function line<Sample>(name: string, samples: Samples<Sample>, read: (sample: Sample) => number, show: Show): string[] {
   const ours = samples.ours.map(read)
   const bare = samples.bare.map(read)
   const ratios = ours.map((value, round) => value / bare[round]!)
+  const medians = [name, show(median(ours)), show(median(bare))]
+  if ([...ours, ...bare].some(value => value <= 0)) return [...medians, '', '']
   const spread = `${short(Math.min(...ratios))}–${short(Math.max(...ratios))}`
-  return [name, show(median(ours)), show(median(bare)), (median(ours) / median(bare)).toFixed(2), spread]
+  return [...medians, short(median(ours) / median(bare)), spread]
 }
 
 function table(head: string[], rows: string[][]): string {
@@ -99,14 +104,19 @@ function fanoutRows(samples: Samples<FanoutSample>): string[][] {
 export function report(results: Results): string {
   const rows = Object.entries(results.load).flatMap(([work, samples]) => loadRows(work as keyof typeof titles, samples))
   if (results.fanout) rows.push(...fanoutRows(results.fanout))
-  const errors = Object.values(results.load)
-    .flatMap(samples => [...samples.ours, ...samples.bare])
-    .reduce((sum, sample) => sum + sample.errors, 0)
+  const counted = (contestant: Contestant) => {
+    const samples = Object.values(results.load).flatMap(both => both[contestant])
+    const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0)
+    const requests = sum(samples.map(sample => sample.requests))
+    const deliveries = sum(results.fanout?.[contestant].map(sample => sample.count) ?? [])
+    const errors = sum(samples.map(sample => sample.errors))
+    return `${contestant}: ${whole(requests)} requests, ${whole(deliveries)} deliveries, ${errors} errors`
+  }
   const about = [...Object.entries(results.machine), ...Object.entries(results.settings)]
   return [
     table(['medians', 'ours', 'bare', 'ratio', 'ratios of rounds'], rows),
     '',
-    `errors: ${errors}`,
+    contestants.map(counted).join(' · '),
     about.map(([name, value]) => `${name}: ${value}`).join(' · '),
   ].join('\n')
 }

@@ -10,7 +10,7 @@ import { checkAnswers, type Prepared } from './check.ts'
 import { openFanout } from './fanout-run.ts'
 import type { Job, Measurement } from './load.ts'
 import { findPort, processorTime, type Runner, startService, startWorker } from './processes.ts'
-import { type LoadSample, type Results, report, type Samples } from './report.ts'
+import { type FanoutSample, type LoadSample, median, type Results, report, type Samples } from './report.ts'
 import { chooseTargets, seed } from './seed.ts'
 import { type Contestant, contestants, type WorkName, workNames } from './works.ts'
 
@@ -122,11 +122,40 @@ async function measureLoad(
   return { ...measurement, cpuMicros: used === null ? null : used / measurement.allRequests }
 }
 
+/** Who begins changes from round to round. */
+const orderOf = (round: number) => (round % 2 === 0 ? contestants : [...contestants].reverse())
+
+/** After the other works, which thousands of idle sockets would disturb. */
+async function measureFanout(
+  settings: Settings,
+  samples: Samples<FanoutSample>,
+  runners: Record<Contestant, Runner>,
+  token: string,
+): Promise<void> {
+  const fanout = await openFanout(runners, token, settings.sockets, progress)
+  undo.push(fanout.stop)
+  for (let round = 0; round < settings.rounds; round++) {
+    const seen: string[] = []
+    for (const contestant of orderOf(round)) {
+      const measured = await fanout.measure(contestant)
+      samples[contestant].push(...measured)
+      seen.push(`${contestant} ${Math.round(median(measured.map(({ first, last }) => last - first)))} ms`)
+    }
+    progress(`round ${round + 1} of ${settings.rounds}: fanout: ${seen.join(', ')}`)
+  }
+}
+
+/** What was started or made, to be undone in the opposite order. */
+const undo: (() => Promise<unknown>)[] = []
+
+async function clearUp(): Promise<void> {
+  for (const step of undo.splice(0).reverse()) await step().catch(error => progress(`while clearing up: ${error}`))
+}
+
 async function main(): Promise<void> {
   const settings = readSettings()
   if (settings.works.includes('fanout')) checkOpenFiles(settings.sockets)
 
-  const undo: (() => Promise<unknown>)[] = []
   try {
     progress('starting PostgreSQL')
     const postgres = await startPostgres()
@@ -153,55 +182,60 @@ async function main(): Promise<void> {
     progress('starting the contestants')
     const service = await startService(urlOf('ours'), ports.ours, settings.flags)
     undo.push(service.stop)
-    const bare = await startWorker('bare-server.ts', { DATABASE_URL: urlOf('bare'), PORT: `${ports.bare}` })
+    const bare = await startWorker(new URL('./bare-server.ts', import.meta.url), {
+      DATABASE_URL: urlOf('bare'),
+      PORT: `${ports.bare}`,
+    })
     undo.push(bare.stop)
     const runners = { ours: { child: service, port: ports.ours }, bare: { child: bare, port: ports.bare } }
-    const load = await startWorker('load.ts')
+    const load = await startWorker(new URL('./load.ts', import.meta.url))
     undo.push(load.stop)
 
     progress('comparing answers')
     const loadWorks = settings.works.filter(work => work !== 'fanout')
     const prepared = await checkAnswers(runners, targets, token, loadWorks)
-    const fanout = settings.works.includes('fanout')
-      ? await openFanout(runners, token, settings.sockets, progress)
-      : null
-    if (fanout) undo.push(fanout.stop)
-
     const results: Results = {
       machine: {
         processors: `${cpus().length} × ${cpus()[0]?.model.trim()}`,
         node: process.version,
         postgres: await describePostgres(admin),
       },
-      settings: { members, rounds: settings.rounds, seconds: settings.seconds, clients: settings.clients },
+      settings: {
+        members,
+        rounds: settings.rounds,
+        seconds: settings.seconds,
+        clients: settings.clients,
+        sockets: settings.sockets,
+      },
       load: Object.fromEntries(loadWorks.map(work => [work, { ours: [], bare: [] } as Samples<LoadSample>])),
-      fanout: fanout && { ours: [], bare: [] },
+      fanout: settings.works.includes('fanout') ? { ours: [], bare: [] } : null,
     }
     const ask = (job: Job) => load.ask<Measurement>(job)
     for (const work of loadWorks)
       for (const contestant of contestants) await measureLoad(settings, prepared, runners, ask, work, contestant, 2)
-    for (let round = 0; round < settings.rounds; round++) {
-      const order = round % 2 === 0 ? contestants : [...contestants].reverse()
+    for (let round = 0; round < settings.rounds; round++)
       for (const work of loadWorks) {
         const seen: string[] = []
-        for (const contestant of order) {
+        for (const contestant of orderOf(round)) {
           const sample = await measureLoad(settings, prepared, runners, ask, work, contestant)
           results.load[work]![contestant].push(sample)
           seen.push(`${contestant} ${Math.round(sample.perSecond)}/s`)
         }
         progress(`round ${round + 1} of ${settings.rounds}: ${work}: ${seen.join(', ')}`)
       }
-      if (!fanout || !results.fanout) continue
-      for (const contestant of order) results.fanout[contestant].push(...(await fanout.measure(contestant)))
-      progress(`round ${round + 1} of ${settings.rounds}: fanout`)
-    }
+    if (results.fanout) await measureFanout(settings, results.fanout, runners, token)
     console.log(report(results))
     if (settings.json !== undefined) await writeFile(settings.json, `${JSON.stringify(results, null, 2)}\n`)
   } finally {
-    for (const step of undo.reverse()) await step().catch(error => progress(`while clearing up: ${error}`))
+    await clearUp()
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    progress(`${signal}: clearing up`)
+    clearUp().finally(() => process.exit(130))
+  })
 try {
   await main()
 } catch (error) {

@@ -23,7 +23,7 @@ export interface PageTarget {
   readonly region: string
 }
 
-export const profileDocument = `query Profile($id: ID!) {
+const profileDocument = `query Profile($id: ID!) {
   member(id: $id) {
     __typename
     id
@@ -33,14 +33,14 @@ export const profileDocument = `query Profile($id: ID!) {
   }
 }`
 
-export const pageDocument = `query Page($kind: MemberKind!, $region: String!) {
+const pageDocument = `query Page($kind: MemberKind!, $region: String!) {
   members(filter: { kinds: [$kind], regions: [$region] }, orderBy: { by: PINYIN }, first: 50) {
     nodes { __typename id profile { name } region { name } membership { status } }
     pageInfo { hasNextPage endCursor }
   }
 }`
 
-export const updateDocument = `mutation Update($id: ID!, $input: UpdateProfileInput!) {
+const updateDocument = `mutation Update($id: ID!, $input: UpdateProfileInput!) {
   updateProfile(id: $id, input: $input) { member { id version profile { summary } } userErrors { code message } }
 }`
 

@@ -13,7 +13,7 @@ const sdlOnly = ['base']
 /** The floor of a file under src: it may import from its own floor and those below. */
 function floor(file: string): number {
   const [folder, name] = file.includes('/') ? [file.split('/')[0]!, file.split('/').at(-1)!] : ['', file]
-  if (folder === '') return ['main.ts', 'cli.ts'].includes(name) ? 8 : 0
+  if (folder === '') return ['main.ts', 'cli.ts'].includes(name) ? 10 : 0
   if (folder === 'database') return 1
   if (folder === 'journal') return 2
   if (folder === 'graphql') return 7

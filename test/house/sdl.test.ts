@@ -35,7 +35,11 @@ const rows: Record<string, { table: string; joined?: readonly string[] }> = {
   RecipientRow: { table: 'announcement_recipients' },
 }
 /** Row types that are no tables: an actor, and a fault of an input. */
-const objects: Record<string, readonly string[]> = { Actor: [], InputFault: ['code'] }
+const objects: Record<string, readonly string[]> = {
+  Actor: [],
+  InputFault: ['code'],
+  RecipientRule: ['public', 'allMembers', 'kinds', 'regions'],
+}
 
 let database: Database
 const columns = new Map<string, Set<string>>()

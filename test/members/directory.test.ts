@@ -292,6 +292,38 @@ describe('a city', () => {
     expect(filtered).toMatchObject({ member: { associations: { totalCount: 0 }, companies: { totalCount: 1 } } })
   })
 
+  it('lists as one of many with as many statements as alone', async () => {
+    for (const region of [places.mianyang, places.shenzhen, places.guangzhou])
+      await alliance.member({ kind: 'CITY', names: `云谷${region}市政厅`, region, status: 'LISTED' })
+    const query = `query ($first: Int) {
+      members(filter: { kinds: [CITY] }, first: $first) { nodes { ... on City {
+        associations(first: 2) { totalCount nodes { id } }
+        companies(first: 2, orderBy: { by: NAME, direction: DESC }) { totalCount nodes { profile { name } } }
+      } } }
+    }`
+    const client = alliance.as(alliance.anonymous)
+    const alone = await alliance.countStatements(() => client.ask(query, { first: 1 }))
+    let data: unknown
+    const together = await alliance.countStatements(async () => {
+      data = await client.ask(query, { first: 100 })
+    })
+    expect(together).toBe(alone)
+    const none = { totalCount: 0, nodes: [] }
+    expect(data).toEqual({
+      members: {
+        nodes: [
+          { associations: none, companies: none },
+          { associations: none, companies: { totalCount: 1, nodes: [{ profile: { name: 'Greenchip 100%_ Yungu' } }] } },
+          { associations: none, companies: none },
+          {
+            associations: { totalCount: 1, nodes: [{ id: guild.id }] },
+            companies: { totalCount: 1, nodes: [{ profile: { name: '一二三数字公司' } }] },
+          },
+        ],
+      },
+    })
+  })
+
   it.each([{ kinds: ['CITY'] }, { regions: ['440000'] }])('refuses %j, which it sets itself', async filter => {
     const result = await alliance.as(alliance.anonymous).query(lists, { id: city.id, filter })
     expect(new Set(errorCodes(result))).toEqual(new Set(['BAD_USER_INPUT']))

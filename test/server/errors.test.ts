@@ -1,5 +1,8 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ask, doors, type Running, run } from './harness.ts'
+import { openPostgres } from '../../src/database/client.ts'
+import { createPostgresDatabase, onPostgres } from '../support/database.ts'
+import { ask, doors, type Running, run, toySchema } from './harness.ts'
 
 let running: Running
 beforeAll(async () => {
@@ -95,5 +98,25 @@ test('a database out of reach is no fault of the caller, and readyz tells it', a
     expect((await fetch(`${broken.url}/healthz`)).status).toBe(200)
   } finally {
     await broken.stop()
+  }
+})
+
+test('when no connection to the database comes free, the status is 503 after two seconds', async ({ skip }) => {
+  if (!onPostgres()) return skip()
+  const database = openPostgres(await createPostgresDatabase(), 1)
+  const crowded = await run({}, { schema: toySchema(), database })
+  const { secret } = await crowded.token()
+  const holding = database.db.connection().execute(connection => sql`select pg_sleep(5)`.execute(connection))
+  try {
+    const response = await fetch(`${crowded.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}`, 'accept-language': 'en' },
+      body: JSON.stringify({ query: '{ caller }' }),
+    })
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }] })
+  } finally {
+    await holding
+    await crowded.end()
   }
 })

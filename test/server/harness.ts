@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { makeExecutableSchema } from '@graphql-tools/schema'
 import type { GraphQLSchema } from 'graphql'
 import { createClient } from 'graphql-ws'
-import { pino } from 'pino'
 import WebSocket from 'ws'
 import { programRequest } from '../../src/access/request.ts'
 import { issueSecretariatToken } from '../../src/access/tokens.ts'
@@ -182,8 +181,6 @@ export async function run(
     },
   }
 }
-
-export const silent = pino({ level: 'silent' })
 
 export interface Request {
   readonly query: string

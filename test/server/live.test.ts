@@ -127,7 +127,7 @@ test('a listener that takes nothing is closed with 1013 and where to go on', asy
   const heard = line.messages.filter(({ type }) => type === 'next')
   expect(heard.length).toBeLessThan(60)
   // The reason names the last that was sent, and nothing before it is missing.
-  expect((heard.at(-1)?.payload as Next).data.happened.cursor).toBe(cursor)
+  expect((heard.at(-1)!.payload as Next).data.happened.cursor).toBe(cursor)
   expect(heard.map(subjectOf)).toEqual(subjects.slice(0, heard.length))
 })
 

@@ -1,15 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { createPostgresDatabase, onPostgres } from '../support/database.ts'
 import { openLine, type Running, run, subscription } from './harness.ts'
+
+// Every process loads the founding data first.
+vi.setConfig({ testTimeout: 120_000 })
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -50,9 +54,19 @@ test('on SIGTERM the process finishes what is under way, closes sockets with 101
   await once(socket, 'open')
   socket.send(JSON.stringify({ type: 'connection_init' }))
   await once(socket, 'message')
+  const body = JSON.stringify({ query: '{ viewer { kind } }' })
+  const request = httpRequest(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': body.length },
+  })
+  request.write(body.slice(0, 10))
+  await new Promise(resolve => setTimeout(resolve, 300))
   const started = performance.now()
   child.kill('SIGTERM')
   const [code] = await once(socket, 'close')
+  request.end(body.slice(10))
+  const [response] = await once(request, 'response')
+  expect(response.statusCode).toBe(200)
   expect(code).toBe(1012)
   expect(await exited).toBe(0)
   expect(performance.now() - started).toBeLessThan(10_000)

@@ -119,6 +119,17 @@ describe('a token that ends while connections live', () => {
     other.socket.close()
   })
 
+  test('by revocation on another process, closes them here', async () => {
+    const elsewhere = await run({}, { schema: toySchema(), database: running.database })
+    const { secret, tokenId } = await running.token()
+    const line = await openLine(elsewhere, { token: secret })
+    const started = performance.now()
+    await revoke(tokenId)
+    expect((await line.closed).code).toBe(4403)
+    expect(performance.now() - started).toBeLessThan(5_000)
+    await elsewhere.stop()
+  })
+
   test('by its time, closes them, too', async () => {
     const { secret } = await running.token(new Date(running.services.now().getTime() + day))
     const line = await openLine(running, { token: secret })

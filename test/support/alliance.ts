@@ -163,11 +163,12 @@ export async function createAlliance(): Promise<Alliance> {
   const clock = { now: new Date('2026-11-23T08:00:00Z') }
   let statements = 0
   const db = database.db.withPlugin({
-    transformQuery: ({ node }) => {
+    transformQuery: ({ node }) => node,
+    // Once for each statement, where transformQuery also sees those within another.
+    transformResult: async ({ result }) => {
       statements++
-      return node
+      return result
     },
-    transformResult: async ({ result }) => result,
   })
   const services: Services = {
     db,

@@ -58,7 +58,7 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true })
 })
 
-describe.each(['README.md', 'README.zh.md'])('the tour of %s', file => {
+describe.each(['README.md'])('the tour of %s', file => {
   it('works as printed', { timeout: 120_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'alliance-tour-'))
     folders.push(folder)
@@ -94,6 +94,7 @@ describe.each(['README.md', 'README.zh.md'])('the tour of %s', file => {
       script
         .replaceAll('127.0.0.1:4000', `127.0.0.1:${port}`)
         .replace(/export SECRETARIAT=\S+/, `export SECRETARIAT=${token}`)
+        .replaceAll('cli.ts listen', `cli.ts listen --url ws://127.0.0.1:${port}/graphql`)
         .replaceAll('listener.log', join(folder, 'listener.log')),
     )
     const [code] = await once(shell, 'close')

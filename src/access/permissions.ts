@@ -32,7 +32,11 @@ const reading: ReadonlySet<Permission> = new Set<Permission>([
 ])
 const writing: ReadonlySet<Permission> = new Set<Permission>([...reading, 'PROFILE_WRITE', 'ANNOUNCEMENTS_ACKNOWLEDGE'])
 /** Of a body that has not joined: keep its own entry true, and nothing of the members' common life. */
-const listedReading: ReadonlySet<Permission> = new Set<Permission>(['PROFILE_HISTORY_READ', 'MEMBERSHIP_HISTORY_READ'])
+const listedReading: ReadonlySet<Permission> = new Set<Permission>([
+  'PROFILE_HISTORY_READ',
+  'MEMBERSHIP_HISTORY_READ',
+  'CONTACTS_READ',
+])
 const listedWriting: ReadonlySet<Permission> = new Set<Permission>([...listedReading, 'PROFILE_WRITE'])
 
 /** What an officer may do: by its role, and by how its member stands to the alliance. */

@@ -1130,7 +1130,7 @@ export type Member = {
   version: Scalars['Int']['output'];
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to; only officers of admitted members and the secretariat read them. */
+  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
   contacts: Array<Contact>;
   /** How the body stands to the alliance. */
   membership: Membership;
@@ -1166,7 +1166,7 @@ export type City = Member & Node & {
   version: Scalars['Int']['output'];
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to; only officers of admitted members and the secretariat read them. */
+  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
   contacts: Array<Contact>;
   /** How the body stands to the alliance. */
   membership: Membership;
@@ -1227,7 +1227,7 @@ export type Association = Member & Node & {
   kind: AssociationKind;
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to; only officers of admitted members and the secretariat read them. */
+  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
   contacts: Array<Contact>;
   /** How the body stands to the alliance. */
   membership: Membership;
@@ -1260,7 +1260,7 @@ export type Company = Member & Node & {
   version: Scalars['Int']['output'];
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to; only officers of admitted members and the secretariat read them. */
+  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
   contacts: Array<Contact>;
   /** How the body stands to the alliance. */
   membership: Membership;

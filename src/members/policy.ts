@@ -37,3 +37,17 @@ export function demandHistory(actor: Actor, memberId: string): void {
       ),
     )
 }
+
+/**
+ * Contact details are for members among themselves: the officers of a body that has not joined read its own alone.
+ * @throws Forbidden
+ */
+export function demandContacts(actor: Actor, memberId: string): void {
+  if (actor.kind === 'OFFICER' && actor.memberStatus === 'LISTED' && actor.memberId !== memberId)
+    throw new Forbidden(
+      text(
+        'Contact details are for members. Your body is listed and has not joined; you can read its own contacts.',
+        '联系方式仅供成员查看。贵单位尚未入会，只能查看本单位的联系方式。',
+      ),
+    )
+}

@@ -17,7 +17,7 @@ import type { TermRow } from '../vocabularies/store.ts'
 import { readCityFilter, readFilter } from './filter.ts'
 import { pageRevisions } from './history.ts'
 import { findMeeting, pageMembers } from './list.ts'
-import { demandHistory, memberType } from './policy.ts'
+import { demandContacts, demandHistory, memberType } from './policy.ts'
 import type { ProfileChanges } from './profile.ts'
 import { approveCreditCode, registerMember, setContacts, updateProfile } from './service.ts'
 import { findKinds, type MemberRow } from './store.ts'
@@ -38,7 +38,10 @@ function readProfile({ parent, lead, ...profile }: ProfileInput): ProfileChanges
 const member = {
   id: row => writeId(memberType(row), row.id),
   profile: row => row,
-  contacts: (row, _, { loaders }) => loaders.memberContacts.load(row.id),
+  contacts: (row, _, { loaders, request }) => {
+    demandContacts(request.actor, row.id)
+    return loaders.memberContacts.load(row.id)
+  },
   membership: row => row,
   region: (row, _, { loaders }) => (row.regionCode === null ? null : loaders.regionByCode.load(row.regionCode)),
   externalReferences: (row, _, { loaders }) => loaders.memberReferences.load(row.id),

@@ -113,3 +113,19 @@ describe('new contacts', () => {
 function sorted({ name, role, email, phone }: typeof office | { [field in keyof typeof office]: string | null }) {
   return { name, role, email, phone }
 }
+
+describe('contacts of others', () => {
+  it('are for members; a listed body reads its own alone', async () => {
+    const own = await alliance.member({ status: 'LISTED' })
+    const other = await alliance.member()
+    const listed = alliance.as(await alliance.officerOf(own))
+    const document = `query ($id: ID!) { member(id: $id) { contacts { name } } }`
+    expect(await listed.ask(document, { id: own.id })).toEqual({ member: { contacts: [] } })
+    expect(errorCodes(await listed.query(document, { id: other.id }))).toEqual(['FORBIDDEN'])
+    const officer = alliance.as(await alliance.officerOf(await alliance.member()))
+    expect(await officer.ask(document, { id: other.id })).toEqual({ member: { contacts: [] } })
+    expect(errorCodes(await alliance.as(await alliance.portal()).query(document, { id: other.id }))).toEqual([
+      'FORBIDDEN',
+    ])
+  })
+})

@@ -1,0 +1,147 @@
+import {
+  type GraphQLField,
+  type GraphQLInputType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isUnionType,
+} from 'graphql'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Actor } from '../../src/access/actor.ts'
+import { type Permission, permissions } from '../../src/access/permissions.ts'
+import { fieldPermission } from '../../src/graphql/permissions.ts'
+import { buildSchema } from '../../src/server/schema.ts'
+import { type Alliance, createAlliance, errorCodes } from '../support/alliance.ts'
+
+const schema = buildSchema()
+
+let alliance: Alliance
+let actors: Record<string, Actor>
+beforeAll(async () => {
+  alliance = await createAlliance()
+  const member = await alliance.member()
+  const listed = await alliance.member({ status: 'LISTED' })
+  actors = {
+    representative: await alliance.officerOf(member, 'REPRESENTATIVE'),
+    liaison: await alliance.officerOf(member, 'LIAISON'),
+    viewer: await alliance.officerOf(member, 'VIEWER'),
+    'officer of a listed body': await alliance.officerOf(listed, 'REPRESENTATIVE'),
+    'portal without scopes': await alliance.portal([]),
+    'portal that follows': await alliance.portal(['DIRECTORY_FOLLOW']),
+    secretariat: await alliance.secretariat(),
+  }
+})
+afterAll(() => alliance.close())
+
+const leaves: Record<string, unknown> = {
+  ID: 'city_00000000000000000000000000',
+  String: 'x',
+  Int: 1,
+  Float: 1,
+  Boolean: true,
+  DateTime: '2030-01-01T00:00:00Z',
+  Date: '2030-01-01',
+  PartialDate: '2030',
+  URL: 'https://yungu.example/',
+  Locale: 'en',
+  Cursor: 'x',
+  Sha256: 'a'.repeat(64),
+}
+
+/** The least that an argument of this type takes. */
+function least(type: GraphQLInputType): unknown {
+  if (isNonNullType(type)) return least(type.ofType)
+  if (isListType(type)) return [least(type.ofType)]
+  if (isEnumType(type)) return type.getValues()[0]!.name
+  if (isInputObjectType(type))
+    return Object.fromEntries(
+      Object.values(type.getFields())
+        .filter(field => isNonNullType(field.type))
+        .map(field => [field.name, least(field.type)]),
+    )
+  return leaves[type.name]
+}
+
+/** A document that asks for one root field with as little as it takes. */
+function leastDocument(operation: string, field: GraphQLField<unknown, unknown>) {
+  const needed = field.args.filter(argument => isNonNullType(argument.type))
+  const declared = needed.map(({ name, type }) => `$${name}: ${type}`).join(', ')
+  const given = needed.map(({ name }) => `${name}: $${name}`).join(', ')
+  let type: unknown = field.type
+  while (isNonNullType(type) || isListType(type)) type = type.ofType
+  const isComposite = isObjectType(type) || isInterfaceType(type) || isUnionType(type)
+  return {
+    document: `${operation} ${declared && `(${declared})`} { ${field.name}${given && `(${given})`} ${isComposite ? '{ __typename }' : ''} }`,
+    variables: Object.fromEntries(needed.map(({ name, type }) => [name, least(type)])),
+  }
+}
+
+const guarded = (['query', 'mutation'] as const).flatMap(operation => {
+  const root = operation === 'query' ? schema.getQueryType()! : schema.getMutationType()!
+  return Object.values(root.getFields()).flatMap(field => {
+    const permission = fieldPermission(root, field)
+    return permission === 'PUBLIC' ? [] : [{ operation, field, permission, name: field.name }]
+  })
+})
+
+describe('every guarded root field', () => {
+  it('is here: all mutations among them', () => {
+    expect(
+      guarded
+        .filter(({ operation }) => operation === 'mutation')
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(Object.keys(schema.getMutationType()!.getFields()).sort())
+  })
+
+  it.each(guarded)(
+    '$name refuses whoever lacks $permission, and does nothing',
+    async ({ operation, field, permission }) => {
+      const { document, variables } = leastDocument(operation, field)
+      const before = await alliance.traces()
+      const lacking = Object.entries(actors).filter(([, actor]) => !actor.permissions.has(permission))
+      expect(lacking.length).toBeGreaterThan(0)
+      expect(errorCodes(await alliance.as(alliance.anonymous).query(document, variables))).toEqual(['UNAUTHENTICATED'])
+      for (const [name, actor] of lacking)
+        expect(errorCodes(await alliance.as(actor).query(document, variables)), name).toEqual(['FORBIDDEN'])
+      expect(await alliance.traces()).toEqual(before)
+    },
+  )
+
+  it.each(guarded)('$name lets in whoever holds $permission', async ({ operation, field, permission }) => {
+    const { document, variables } = leastDocument(operation, field)
+    const holding = Object.entries(actors).filter(([, actor]) => actor.permissions.has(permission))
+    expect(holding.length).toBeGreaterThan(0)
+    for (const [name, actor] of holding) {
+      const codes = errorCodes(await alliance.as(actor).query(document, variables))
+      expect(codes, name).not.toContain('FORBIDDEN')
+      expect(codes, name).not.toContain('UNAUTHENTICATED')
+    }
+  })
+})
+
+/** Who holds what: a change here is a change of the alliance's rules, and is made on purpose. */
+const holders: Record<Permission, readonly string[]> = {
+  PROFILE_WRITE: ['representative', 'liaison', 'officer of a listed body', 'secretariat'],
+  PROFILE_HISTORY_READ: ['representative', 'liaison', 'viewer', 'officer of a listed body', 'secretariat'],
+  CONTACTS_READ: ['representative', 'liaison', 'viewer', 'officer of a listed body', 'secretariat'],
+  DIRECTORY_FOLLOW: ['representative', 'liaison', 'viewer', 'portal that follows', 'secretariat'],
+  MEMBERS_REGISTER: ['secretariat'],
+  MEMBERSHIP_DECIDE: ['secretariat'],
+  MEMBERSHIP_HISTORY_READ: ['representative', 'liaison', 'viewer', 'officer of a listed body', 'secretariat'],
+  CREDIT_CODE_REVIEW: ['secretariat'],
+  ANNOUNCEMENTS_WRITE: ['secretariat'],
+  INBOX_READ: ['representative', 'liaison', 'viewer'],
+  ANNOUNCEMENTS_ACKNOWLEDGE: ['representative', 'liaison'],
+  ACCESS_MANAGE: ['secretariat'],
+}
+
+describe('permissions', () => {
+  it.each(permissions)('%s is held by those who should hold it', permission => {
+    const found = Object.entries(actors).filter(([, actor]) => actor.permissions.has(permission))
+    expect(found.map(([name]) => name).sort()).toEqual([...holders[permission]].sort())
+  })
+})

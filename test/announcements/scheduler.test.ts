@@ -8,7 +8,7 @@ import { publishDue, type Scheduler, startScheduler } from '../../src/announceme
 import { type Database, openPostgres } from '../../src/database/client.ts'
 import { parseId } from '../../src/ids.ts'
 import { type Alliance, createAlliance, type TestMember } from '../support/alliance.ts'
-import { onPostgres } from '../support/database.ts'
+import { itOnPostgres, onPostgres } from '../support/database.ts'
 import { done, drafted, eventsSoFar } from './story.ts'
 
 let alliance: Alliance
@@ -230,8 +230,7 @@ it('publishes exactly once with several schedulers', async () => {
   expect(total).toBe(ids.length)
 })
 
-it('publishes exactly once with several processes, one of which is killed', async context => {
-  if (!onPostgres()) return context.skip()
+itOnPostgres('publishes exactly once with several processes, one of which is killed', async () => {
   const environment = { ...process.env, NODE_OPTIONS: '', SCHEDULER_DATABASE: await connectionString() }
   const children: ChildProcess[] = []
   for (let i = 0; i < 3; i++) {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { officerPermissions } from '../../src/access/permissions.ts'
+import type { Permission } from '../../src/access/permissions.ts'
 import { newUuid } from '../../src/ids.ts'
 import type { NewEvent } from '../../src/journal/catalog.ts'
 import { upTo } from '../journal/story.ts'
@@ -276,7 +276,7 @@ describe('rights are looked at again', () => {
     const listed = officer(member, {
       ...actor,
       memberStatus: 'LISTED',
-      permissions: officerPermissions('LIAISON', 'LISTED'),
+      permissions: new Set<Permission>(['PROFILE_WRITE']),
     })
     const query = 'subscription { profile { subject contacts } }'
     const stays = await join(live.hub, operation(query, { actor }))

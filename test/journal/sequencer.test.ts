@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/database/client.ts'
 import { startSequencer } from '../../src/journal/sequencer.ts'
-import { createDatabase, onPostgres } from '../support/database.ts'
+import { createDatabase, itOnPostgres } from '../support/database.ts'
 import { openAgain, readWholeLog, unexpected, upTo, write } from './story.ts'
 
 let database: Database
@@ -113,7 +113,7 @@ describe('the sequencer', () => {
     expect(await readWholeLog(database.db)).toHaveLength(1)
   })
 
-  it.runIf(onPostgres())('sees what was committed while it waited for another sequencer', async () => {
+  itOnPostgres('sees what was committed while it waited for another sequencer', async () => {
     const other = openAgain(database.connectionString!)
     const { promise: isHeld, resolve: held } = Promise.withResolvers<void>()
     const { promise: mayRelease, resolve: release } = Promise.withResolvers<void>()
@@ -141,7 +141,7 @@ describe('the sequencer', () => {
     await other.close()
   })
 
-  it.runIf(onPostgres())('shares the work with others, each event once', async () => {
+  itOnPostgres('shares the work with others, each event once', async () => {
     const others = upTo(3).map(() => openAgain(database.connectionString!))
     const sequencers = [database, ...others].map(({ db, connectionString }) =>
       startSequencer({ db, connectionString, onError: unexpected }),

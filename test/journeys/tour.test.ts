@@ -58,7 +58,7 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true })
 })
 
-describe.each(['README.md'])('the tour of %s', file => {
+describe.each(['README.md', 'README.zh.md'])('the tour of %s', file => {
   it('works as printed', { timeout: 120_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'alliance-tour-'))
     folders.push(folder)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openPostgres } from '../../src/database/client.ts'
-import { createPostgresDatabase, onPostgres } from '../support/database.ts'
+import { createPostgresDatabase, itOnPostgres } from '../support/database.ts'
 import { ask, doors, type Running, run, toySchema } from './harness.ts'
 
 let running: Running
@@ -101,8 +101,7 @@ test('a database out of reach is no fault of the caller, and readyz tells it', a
   }
 })
 
-test('when no connection to the database comes free, the status is 503 after two seconds', async ({ skip }) => {
-  if (!onPostgres()) return skip()
+itOnPostgres('when no connection to the database comes free, the status is 503 after two seconds', async () => {
   const database = openPostgres(await createPostgresDatabase(), 1)
   const crowded = await run({}, { schema: toySchema(), database })
   const { secret } = await crowded.token()

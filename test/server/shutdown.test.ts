@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
-import { createPostgresDatabase, onPostgres } from '../support/database.ts'
+import { createPostgresDatabase, itOnPglite, onPostgres } from '../support/database.ts'
 import { openLine, type Running, run, subscription } from './harness.ts'
 
 // Every process loads the founding data first.
@@ -116,8 +116,7 @@ test('a start that can not be is explained in one line', async () => {
   taken.close()
 })
 
-test('a second process on the same data directory is told of the first', async ({ skip }) => {
-  if (onPostgres()) return skip()
+itOnPglite('a second process on the same data directory is told of the first', async () => {
   const first = await launch()
   await first.serving
   const second = await launch({ DATA_DIR: first.folder })

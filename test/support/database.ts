@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
-import { inject } from 'vitest'
+import { inject, it } from 'vitest'
 import { type Database, openPglite, openPostgres, pgliteOptions } from '../../src/database/client.ts'
 
 declare module 'vitest' {
@@ -17,6 +17,29 @@ declare module 'vitest' {
 
 /** Whether this run of the suite is on PostgreSQL, for tests that need several processes. */
 export const onPostgres = () => inject('database') === 'postgres'
+
+type TestBody = () => Promise<void>
+
+/** A test of what only exists with several processes or connections: it belongs to the suite on PostgreSQL alone. */
+export function itOnPostgres(
+  name: string,
+  ...test: [body: TestBody] | [options: { timeout: number }, body: TestBody]
+): void {
+  if (onPostgres()) register(name, test)
+}
+
+/** A test of what only the embedded database has: it belongs to the suite on PGlite alone. */
+export function itOnPglite(
+  name: string,
+  ...test: [body: TestBody] | [options: { timeout: number }, body: TestBody]
+): void {
+  if (!onPostgres()) register(name, test)
+}
+
+function register(name: string, test: [TestBody] | [{ timeout: number }, TestBody]): void {
+  if (test.length === 1) it(name, test[0])
+  else it(name, ...test)
+}
 
 /** The connection string of a fresh database, copied from the migrated template. */
 export async function createPostgresDatabase(): Promise<string> {

@@ -62,4 +62,5 @@ export async function up(db: Kysely<never>): Promise<void> {
       at timestamptz(3) not null,
       primary key (actor, operation, key)
     )`.execute(db)
+  await sql`create index on idempotency_keys (at)`.execute(db)
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
 import type { Tx } from '../database/client.ts'
 import { refuse } from '../errors.ts'
 import { actorReference } from './actor.ts'
@@ -47,6 +48,7 @@ export async function once(
       )
     return { id: first.subject, isNew: false }
   }
+  await forgetOldKeys(tx, request.now)
   const id = await create()
   await tx
     .updateTable('idempotencyKeys')
@@ -56,4 +58,16 @@ export async function once(
     .where('key', '=', call.key)
     .execute()
   return { id, isNew: true }
+}
+
+/** How long a key is kept: longer than any client tries again. */
+const keyLife = 2 * 86_400_000
+
+/** Deletes some keys that are past their time, at most as many as would soon pile up; others at it are not waited for. */
+async function forgetOldKeys(tx: Tx, now: Date): Promise<void> {
+  await sql`
+    delete from idempotency_keys where ctid = any(array(
+      select ctid from idempotency_keys where at < ${new Date(now.getTime() - keyLife)}::timestamptz
+      limit 10 for update skip locked
+    ))`.execute(tx)
 }

@@ -1,10 +1,9 @@
-import { readPage } from '../database/page.ts'
 import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
 import type { Resolvers } from '../graphql/generated.ts'
 import { payload } from '../graphql/payload.ts'
 import { memberTypes, readId, writeId } from '../ids.ts'
-import { selectTokens, tokenOrder, whereLive } from './store.ts'
+import { pagePortals, pageTokens } from './store.ts'
 import {
   type IssuedToken,
   issueOfficerToken,
@@ -28,10 +27,13 @@ async function issued({ loaders }: Context, issue: () => Promise<IssuedToken>) {
 export const accessResolvers: Resolvers = {
   Query: {
     viewer: (_, __, { request }) => request.actor,
-    tokens: async (_, { live, ...page }, { request }) => {
-      const tokens = selectTokens(request.db)
-      return connection(await readPage(live ? whereLive(tokens, request.now) : tokens, tokenOrder, page))
+    tokens: async (_, { filter, ...page }, { request }) => {
+      const { member, portal, ...rest } = filter ?? {}
+      const memberId = member == null ? null : readId(member, ...memberTypes)
+      const portalId = portal == null ? null : readId(portal, 'Portal')
+      return connection(await pageTokens(request.db, { ...rest, memberId, portalId }, request.now, page))
     },
+    portals: async (_, page, { request }) => connection(await pagePortals(request.db, page)),
   },
   Viewer: {
     kind: actor => (actor.kind === 'ANONYMOUS' || actor.kind === 'PROGRAM' ? null : actor.kind),

@@ -1,7 +1,7 @@
-import { type RawBuilder, type Selectable, type SelectQueryBuilder, sql } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
-import type { PageOrder } from '../database/page.ts'
-import type { DB, Portals, Tokens } from '../database/tables.ts'
+import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
+import type { Portals, Tokens } from '../database/tables.ts'
 import type { MembershipStatus, OfficerRole, Permission } from './permissions.ts'
 
 /** A token with the names around it, without its secret. */
@@ -86,30 +86,52 @@ export function selectTokens(db: Db) {
       'tokens.memberId',
       'tokens.portalId',
       'tokens.createdAt',
-      'tokens.createdBy',
       'tokens.expiresAt',
       'tokens.revokedAt',
-      'tokens.revokedBy',
       'tokens.revokedReason',
       'tokens.lastUsedAt',
       'officers.role',
     ])
-    .select(sql<string>`coalesce(accounts.name, portals.name)`.as('holder'))
+    .select([
+      sql<string>`coalesce(accounts.name, portals.name)`.as('holder'),
+      actorName(sql.ref('tokens.createdBy')).as('createdBy'),
+      actorName(sql.ref('tokens.revokedBy')).as('revokedBy'),
+    ])
 }
 
-/** Only tokens that can still be used. */
-export function whereLive<O>(
-  query: SelectQueryBuilder<DB, 'tokens', O>,
-  now: Date,
-): SelectQueryBuilder<DB, 'tokens', O> {
-  return query.where('tokens.revokedAt', 'is', null).where('tokens.expiresAt', '>', now)
+/** Which tokens to list. */
+export interface TokenFilter {
+  readonly kinds?: readonly TokenRow['kind'][] | null
+  /** UUIDs. */
+  readonly memberId?: string | null
+  readonly portalId?: string | null
+  /** Whether it can still be used. */
+  readonly live?: boolean | null
 }
 
-/** Tokens, the latest first. */
-export const tokenOrder: PageOrder = {
-  name: 'issued',
+const latestFirst = (id: string): PageOrder => ({
+  name: id,
   direction: 'desc',
-  keys: [{ expression: sql.ref('tokens.id'), type: 'uuid' }],
+  keys: [{ expression: sql.ref(id), type: 'uuid' }],
+})
+
+/** A page of tokens, the latest first. */
+export function pageTokens(db: Db, filter: TokenFilter, now: Date, args: PageArgs): Promise<Page<TokenRow>> {
+  let query = selectTokens(db)
+  const { kinds, memberId, portalId, live } = filter
+  if (kinds) query = query.where('tokens.kind', '=', sql<TokenRow['kind']>`any(${kinds}::text[])`)
+  if (memberId) query = query.where('tokens.memberId', '=', memberId)
+  if (portalId) query = query.where('tokens.portalId', '=', portalId)
+  if (live != null)
+    query = query.where(
+      sql<boolean>`(tokens.revoked_at is null and tokens.expires_at > ${now}::timestamptz) = ${live}::boolean`,
+    )
+  return readPage(query, latestFirst('tokens.id'), args)
+}
+
+/** A page of portals, the latest first. */
+export function pagePortals(db: Db, args: PageArgs): Promise<Page<PortalRow>> {
+  return readPage(db.selectFrom('portals').selectAll().$castTo<PortalRow>(), latestFirst('portals.id'), args)
 }
 
 export function findTokens(db: Db, ids: readonly string[]): Promise<TokenRow[]> {

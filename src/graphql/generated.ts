@@ -122,6 +122,8 @@ export type Query = {
   viewer: Viewer;
   /** All tokens, the latest first. */
   tokens: TokenConnection;
+  /** All portals, the latest first. */
+  portals: PortalConnection;
   /** One announcement by id; null when it does not exist or the caller may not see it. */
   announcement: Maybe<Announcement>;
   /** The announcements that the caller may see: pinned ones first, then the latest. Drafts, which the secretariat sees, by their last change. */
@@ -157,7 +159,16 @@ export type QueryNodesArgs = {
 
 /** All that can be asked. */
 export type QueryTokensArgs = {
-  live: InputMaybe<Scalars['Boolean']['input']>;
+  filter: InputMaybe<TokenFilter>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryPortalsArgs = {
   first: InputMaybe<Scalars['Int']['input']>;
   after: InputMaybe<Scalars['String']['input']>;
   last: InputMaybe<Scalars['Int']['input']>;
@@ -486,7 +497,7 @@ export type Permission =
   | 'CONTACTS_READ'
   /** Follow changes of the directory live. */
   | 'DIRECTORY_FOLLOW'
-  /** Enter bodies in the directory, import and export them. */
+  /** Enter bodies in the directory and correct their registration. */
   | 'MEMBERS_REGISTER'
   /** Decide on memberships. */
   | 'MEMBERSHIP_DECIDE'
@@ -553,10 +564,16 @@ export type Token = Node & {
   portal: Maybe<Portal>;
   /** When it was issued. */
   createdAt: Scalars['DateTime']['output'];
+  /** Who issued it: the name of the account, or of the program. */
+  createdBy: Scalars['String']['output'];
   /** When it ends. */
   expiresAt: Scalars['DateTime']['output'];
   /** When it was revoked; null when it was not. */
   revokedAt: Maybe<Scalars['DateTime']['output']>;
+  /** Who revoked it: the name of the account, or of the program; null when it was not revoked. */
+  revokedBy: Maybe<Scalars['String']['output']>;
+  /** Why it was revoked; null when it was not. */
+  revokedReason: Maybe<Scalars['String']['output']>;
   /** When it was used last, to the minute; null when it never was. */
   lastUsedAt: Maybe<Scalars['DateTime']['output']>;
 };
@@ -599,6 +616,38 @@ export type Portal = Node & {
   keys: Array<Token>;
   /** When it was registered. */
   createdAt: Scalars['DateTime']['output'];
+};
+
+/** Which tokens to list. Fields are joined by and, the values of one field by or. */
+export type TokenFilter = {
+  /** Only tokens for these sorts of caller. */
+  kinds?: InputMaybe<Array<TokenKind>>;
+  /** Only tokens of officers of this member, by id. */
+  member?: InputMaybe<Scalars['ID']['input']>;
+  /** Only keys of this portal, by id. */
+  portal?: InputMaybe<Scalars['ID']['input']>;
+  /** Only tokens that live, neither revoked nor past their end (true), or only others (false). */
+  live?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** A page of portals. */
+export type PortalConnection = {
+  /** The entries with their cursors. */
+  edges: Array<PortalEdge>;
+  /** The portals of this page. */
+  nodes: Array<Portal>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many portals there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** A portal in a page. */
+export type PortalEdge = {
+  /** The portal. */
+  node: Portal;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
 };
 
 /** For whom to issue a token to an officer. */
@@ -1944,6 +1993,9 @@ export type ResolversTypes = {
   TokenConnection: ResolverTypeWrapper<AnyConnection>;
   TokenEdge: ResolverTypeWrapper<Omit<TokenEdge, 'node'> & { node: ResolversTypes['Token'] }>;
   Portal: ResolverTypeWrapper<PortalRow>;
+  TokenFilter: TokenFilter;
+  PortalConnection: ResolverTypeWrapper<AnyConnection>;
+  PortalEdge: ResolverTypeWrapper<Omit<PortalEdge, 'node'> & { node: ResolversTypes['Portal'] }>;
   IssueOfficerTokenInput: IssueOfficerTokenInput;
   IssueSecretariatTokenInput: IssueSecretariatTokenInput;
   RegisterPortalInput: RegisterPortalInput;
@@ -2050,6 +2102,9 @@ export type ResolversParentTypes = {
   TokenConnection: AnyConnection;
   TokenEdge: Omit<TokenEdge, 'node'> & { node: ResolversParentTypes['Token'] };
   Portal: PortalRow;
+  TokenFilter: TokenFilter;
+  PortalConnection: AnyConnection;
+  PortalEdge: Omit<PortalEdge, 'node'> & { node: ResolversParentTypes['Portal'] };
   IssueOfficerTokenInput: IssueOfficerTokenInput;
   IssueSecretariatTokenInput: IssueSecretariatTokenInput;
   RegisterPortalInput: RegisterPortalInput;
@@ -2184,6 +2239,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   asOf?: Resolver<ResolversTypes['Cursor'], ParentType, ContextType>;
   viewer?: Resolver<ResolversTypes['Viewer'], ParentType, ContextType>;
   tokens?: Resolver<ResolversTypes['TokenConnection'], ParentType, ContextType, Partial<QueryTokensArgs>>;
+  portals?: Resolver<ResolversTypes['PortalConnection'], ParentType, ContextType, Partial<QueryPortalsArgs>>;
   announcement?: Resolver<Maybe<ResolversTypes['Announcement']>, ParentType, ContextType, RequireFields<QueryAnnouncementArgs, 'id'>>;
   announcements?: Resolver<ResolversTypes['AnnouncementConnection'], ParentType, ContextType, Partial<QueryAnnouncementsArgs>>;
   inbox?: Resolver<ResolversTypes['AnnouncementConnection'], ParentType, ContextType, Partial<QueryInboxArgs>>;
@@ -2244,8 +2300,11 @@ export type TokenResolvers<ContextType = Context, ParentType extends ResolversPa
   role?: Resolver<Maybe<ResolversTypes['OfficerRole']>, ParentType, ContextType>;
   portal?: Resolver<Maybe<ResolversTypes['Portal']>, ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  createdBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedBy?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
@@ -2272,6 +2331,18 @@ export type PortalResolvers<ContextType = Context, ParentType extends ResolversP
   keys?: Resolver<Array<ResolversTypes['Token']>, ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type PortalConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PortalConnection'] = ResolversParentTypes['PortalConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['PortalEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['Portal']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type PortalEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PortalEdge'] = ResolversParentTypes['PortalEdge']> = {
+  node?: Resolver<ResolversTypes['Portal'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type IssueTokenPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['IssueTokenPayload'] = ResolversParentTypes['IssueTokenPayload']> = {
@@ -2641,6 +2712,8 @@ export type Resolvers<ContextType = Context> = {
   TokenConnection?: TokenConnectionResolvers<ContextType>;
   TokenEdge?: TokenEdgeResolvers<ContextType>;
   Portal?: PortalResolvers<ContextType>;
+  PortalConnection?: PortalConnectionResolvers<ContextType>;
+  PortalEdge?: PortalEdgeResolvers<ContextType>;
   IssueTokenPayload?: IssueTokenPayloadResolvers<ContextType>;
   RevokeTokenPayload?: RevokeTokenPayloadResolvers<ContextType>;
   RegisterPortalPayload?: RegisterPortalPayloadResolvers<ContextType>;

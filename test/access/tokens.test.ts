@@ -190,4 +190,11 @@ describe('portals', () => {
     })
     expect((await count()).length).toBe(before + 1)
   })
+
+  it('may use an idempotency key for something new after two days', async () => {
+    const first = await registerPortal(request(), portal, 'key 2')
+    const muchLater = { ...request(), now: later(2 * day + 1) }
+    await registerPortal(muchLater, portal, 'key 3')
+    expect(await registerPortal(muchLater, portal, 'key 2')).not.toBe(first)
+  })
 })

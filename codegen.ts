@@ -66,7 +66,7 @@ export async function tableTypes(): Promise<string> {
   const pglite = await PGlite.create({ ...pgliteOptions })
   const database = openPglite(pglite)
   try {
-    await migrate(database.db)
+    await migrate(database)
     const source = await generate({
       db: database.db.withoutPlugins(),
       dialect: new KyselyCodegenPostgresDialect({ dateParser: 'string' }),

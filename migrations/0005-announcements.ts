@@ -4,6 +4,8 @@ import { type Kysely, sql } from 'kysely'
  * Announcements, their revisions, whom they reached, and who read and acknowledged them.
  * An acknowledgement is no revision: it stands with its recipient, or thousands of organisations would wait for one
  * another and make an editor's version stale.
+ * A recipient repeats when the announcement was published, whether it is public and whether an acknowledgement is asked,
+ * all fixed at its publication: so an index gives a member's announcements in their order.
  */
 export async function up(db: Kysely<never>): Promise<void> {
   await sql`
@@ -27,12 +29,17 @@ export async function up(db: Kysely<never>): Promise<void> {
       retraction_reason text,
       created_at timestamptz(3) not null,
       updated_at timestamptz(3) not null,
+      listed_at timestamptz(3) not null generated always as (coalesce(published_at, updated_at)) stored,
       check ((status = 'SCHEDULED') = (publish_at is not null)),
       check ((status in ('PUBLISHED', 'RETRACTED')) = (published_at is not null)),
       check ((status = 'RETRACTED') = (retracted_at is not null)),
       check ((status = 'RETRACTED') = (retraction_reason is not null))
     )`.execute(db)
   await sql`create index on announcements (publish_at) where status = 'SCHEDULED'`.execute(db)
+  // The list of the secretariat, the list of everybody else, and what stands on top of both.
+  await sql`create index on announcements (listed_at, id)`.execute(db)
+  await sql`create index on announcements (listed_at, id) where is_public and published_at is not null`.execute(db)
+  await sql`create index on announcements (pinned_until) where status = 'PUBLISHED'`.execute(db)
   await sql`
     create table announcement_revisions (
       announcement_id uuid not null references announcements (id),
@@ -50,12 +57,22 @@ export async function up(db: Kysely<never>): Promise<void> {
     create table announcement_recipients (
       announcement_id uuid not null references announcements (id),
       member_id uuid not null references members (id),
+      published_at timestamptz(3) not null,
+      is_public boolean not null,
+      is_asked boolean not null,
       acknowledged_at timestamptz(3),
       acknowledged_by text,
       reminded_at timestamptz(3),
       primary key (announcement_id, member_id)
     )`.execute(db)
-  await sql`create index on announcement_recipients (member_id, announcement_id)`.execute(db)
+  // The inbox of a member, what its officers see in the list besides the public ones, and what it has to acknowledge.
+  await sql`create index on announcement_recipients (member_id, published_at, announcement_id)`.execute(db)
+  await sql`
+    create index on announcement_recipients (member_id, published_at, announcement_id)
+    where not is_public`.execute(db)
+  await sql`
+    create index on announcement_recipients (member_id, published_at, announcement_id)
+    where is_asked and acknowledged_at is null`.execute(db)
   await sql`
     create table announcement_reads (
       announcement_id uuid not null references announcements (id),

@@ -1,5 +1,4 @@
 /** `npm run alliance -- <command>`: what the operator does at the command line. */
-import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type OfficerRole, type Permission, portalScopes } from './access/permissions.ts'
 import { programRequest, type Request } from './access/request.ts'
@@ -12,20 +11,35 @@ import {
 } from './access/tokens.ts'
 import { readConfig, settings } from './config.ts'
 import { type Database, openDatabase } from './database/client.ts'
-import { migrate } from './database/migrate.ts'
+import { migrate, pendingMigrations } from './database/migrate.ts'
+import { CsvError } from './dataset/csv.ts'
 import { examine, mendKeys } from './dataset/doctor.ts'
 import { exportMembers } from './dataset/export.ts'
+import { FileError, writeFile } from './dataset/file.ts'
 import { importMembers } from './dataset/import.ts'
 import { loadFoundingData } from './dataset/load.ts'
-import { InputRefused } from './errors.ts'
-import { memberTypes, readId } from './ids.ts'
-import { feeds, listen } from './listen.ts'
+import { InputRefused, PublicError } from './errors.ts'
+import { readDateTime } from './graphql/scalars.ts'
+import { readId } from './ids.ts'
+import { feeds, listen, Refused } from './listen.ts'
+import { readMemberId } from './members/member-id.ts'
+import { reasonOf } from './server/reason.ts'
 
-/** Opens the database of the settings, brings it up to date, and closes it after the work. */
-async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+/** Why a command can't go on, for the operator. */
+class Stopped extends Error {}
+
+/**
+ * Opens the database of the settings and closes it after the work.
+ * @param change whether the command changes the database: then it is brought up to date before; else it must be so
+ */
+async function withDatabase<T>(change: boolean, work: (database: Database) => Promise<T>): Promise<T> {
   const database = await openDatabase(readConfig())
   try {
-    await migrate(database.db)
+    const pending = change ? await migrate(database).then(() => []) : await pendingMigrations(database.db)
+    if (pending.length > 0)
+      throw new Stopped(
+        `The database lacks ${pending.join(', ')}, and this command changes nothing. Run "npm run alliance -- migrate" first.`,
+      )
     return await work(database)
   } finally {
     await database.close()
@@ -35,9 +49,14 @@ async function withDatabase<T>(work: (database: Database) => Promise<T>): Promis
 const asOperator = ({ db }: Database): Request => programRequest(db, new Date(), 'command line')
 
 function readMoment(value: string): Date {
-  const moment = new Date(value)
-  if (Number.isNaN(moment.getTime())) throw new InvalidArgumentError('Write a moment such as 2027-01-31T00:00:00Z.')
+  const moment = readDateTime(value)
+  if (!moment) throw new InvalidArgumentError('Write an existing moment such as 2027-01-31T00:00:00Z.')
   return moment
+}
+
+function readCount(value: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('Write a whole number from 1.')
+  return Number(value)
 }
 
 const program = new Command('alliance')
@@ -64,7 +83,7 @@ const create = token.command('create').description('issue a token; it is printed
 
 withPerson(create.command('secretariat').description('for one of the secretariat’s staff')).action(
   async ({ name, email, expires }: PersonOptions) => {
-    const issued = await withDatabase(database =>
+    const issued = await withDatabase(true, database =>
       issueSecretariatToken(asOperator(database), { name, email, expiresAt: expires }),
     )
     console.log(issued.secret)
@@ -79,10 +98,10 @@ withPerson(create.command('officer').description('for an officer acting for a me
       .default('LIAISON'),
   )
   .action(async ({ member, role, name, email, expires }: PersonOptions & { member: string; role: OfficerRole }) => {
-    const memberId = readId(member, ...memberTypes)
-    const issued = await withDatabase(database =>
-      issueOfficerToken(asOperator(database), { memberId, role, name, email, expiresAt: expires }),
-    )
+    const issued = await withDatabase(true, async database => {
+      const memberId = await readMemberId(database.db, member, ['member'])
+      return issueOfficerToken(asOperator(database), { memberId, role, name, email, expiresAt: expires })
+    })
     console.log(issued.secret)
   })
 
@@ -108,9 +127,10 @@ create
       scope: Permission[]
       expires?: Date
     }) => {
-      const memberId = options.member === undefined ? null : readId(options.member, ...memberTypes)
-      const issued = await withDatabase(async database => {
+      const issued = await withDatabase(true, async database => {
         const request = asOperator(database)
+        const memberId =
+          options.member === undefined ? null : await readMemberId(database.db, options.member, ['member'])
         const { name, contact, purpose, scope } = options
         const portalId = await registerPortal(request, { name, contact, purpose, memberId, scopes: scope })
         return issuePortalKey(request, portalId, options.expires)
@@ -125,7 +145,7 @@ token
   .argument('<id>', 'id of the token (token_…)')
   .requiredOption('--reason <reason>', 'why')
   .action(async (id: string, { reason }: { reason: string }) => {
-    const revoked = await withDatabase(database => revokeToken(asOperator(database), readId(id, 'Token'), reason))
+    const revoked = await withDatabase(true, database => revokeToken(asOperator(database), readId(id, 'Token'), reason))
     console.log(`The token of ${revoked.holder} is revoked.`)
   })
 
@@ -135,7 +155,7 @@ program
   .action(async () => {
     const database = await openDatabase(readConfig())
     try {
-      const ran = await migrate(database.db)
+      const ran = await migrate(database)
       console.log(ran.length > 0 ? `Ran ${ran.join(', ')}.` : 'The database is up to date.')
     } finally {
       await database.close()
@@ -146,7 +166,7 @@ program
   .command('load')
   .description('loads the founding data; what is there already stays as it is')
   .action(() =>
-    withDatabase(async ({ db }) => {
+    withDatabase(true, async ({ db }) => {
       const loaded = await loadFoundingData(db, new Date())
       console.log(
         `Entered ${loaded.places} places, ${loaded.terms} words of vocabularies and ${loaded.members} members.`,
@@ -165,7 +185,7 @@ imports
   .option('--keep-good', 'make the changes of the good rows although others are refused')
   .option('--report <file>', 'write what happened to every row as CSV')
   .action((file: string, options: { dryRun?: boolean; keepGood?: boolean; report?: string }) =>
-    withDatabase(async database => {
+    withDatabase(!options.dryRun, async database => {
       const summary = await importMembers(asOperator(database), file, options)
       process.exitCode = summary.refused > 0 ? 1 : 0
     }),
@@ -179,10 +199,10 @@ program
   .option('--output <file>', 'the file (default: standard output)')
   .option('--bom', 'begin with a byte order mark, which Excel needs to read UTF-8')
   .action((options: { output?: string; bom?: boolean }) =>
-    withDatabase(async ({ db }) => {
+    withDatabase(false, async ({ db }) => {
       const text = await exportMembers(db, { bom: options.bom ?? false })
       if (options.output === undefined) process.stdout.write(text)
-      else writeFileSync(options.output, text)
+      else writeFile(options.output, text)
     }),
   )
 
@@ -191,7 +211,7 @@ program
   .description('checks the database: journal, what waits, sort keys; changes nothing without --mend')
   .option('--mend', 'write the sort keys of members anew, as after an upgrade')
   .action(({ mend }: { mend?: boolean }) =>
-    withDatabase(async ({ db }) => {
+    withDatabase(mend === true, async ({ db }) => {
       if (mend) console.log(`Wrote the keys of ${await mendKeys(db)} members anew.`)
       const findings = await examine(db)
       for (const { ok, text } of findings) console.log(`${ok ? 'ok ' : 'BAD'} ${text}`)
@@ -207,7 +227,7 @@ program
   .option('--after <cursor>', 'go on after this cursor of an earlier event')
   .option('--token <token>', 'a token; without one only what is public')
   .option('--language <language>', 'the language of texts and messages, such as en')
-  .option('--count <number>', 'end after so many events', Number)
+  .option('--count <number>', 'end after so many events', readCount)
   .action(listen)
 
 program
@@ -222,13 +242,18 @@ program
     }
   })
 
+/** The one line for what the operator can mend; null for a fault of ours. */
+function tellable(error: unknown): string | null {
+  if (error instanceof PublicError || error instanceof InputRefused) return error.message
+  if (error instanceof CsvError || error instanceof FileError || error instanceof Stopped || error instanceof Refused)
+    return error.message
+  return reasonOf(error)
+}
+
 try {
   await program.parseAsync()
 } catch (error) {
-  // What the operator can mend is told in one line; anything else is a fault of ours and shows its origin.
-  const expected =
-    error instanceof InputRefused ||
-    (error instanceof Error && /^(Csv|DataDirectory|Public|Invalid|NotFound)/.test(error.name))
-  console.error(expected || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : error)
+  // A fault of ours shows its origin.
+  console.error(tellable(error) ?? error)
   process.exitCode = 1
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
-const whole = (fallback: number, minimum = 0) => z.coerce.number().int().min(minimum).default(fallback)
+const whole = (fallback: number, minimum = 0, maximum = Number.MAX_SAFE_INTEGER) =>
+  z.coerce.number().int().min(minimum).max(maximum).default(fallback)
 
 /** Every setting with its default and meaning: the source of `npm run alliance -- settings` and of the README's table. */
 export const settings = {
@@ -29,6 +30,7 @@ export const settings = {
   REPLAY_LIMIT: whole(100_000, 1).describe('events that a listener may be behind before it must resynchronise'),
   MAX_COST: whole(10_000, 1).describe('cost that one request may have'),
   MAX_SUBSCRIPTIONS: whole(50, 1).describe('live subscriptions on one connection'),
+  SHUTDOWN_DELAY: whole(500, 0, 2_000).describe('milliseconds from being unready to closing the doors, for balancers'),
 } as const
 
 const shape = z.object(settings)

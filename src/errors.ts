@@ -85,18 +85,21 @@ export class Unavailable extends PublicError {
 }
 
 /** What a caller of a mutation can mend, as data in its payload (`userErrors`). Equal to UserErrorCode of the SDL. */
-export type Fault =
-  | 'INVALID'
-  | 'REQUIRED'
-  | 'TOO_LONG'
-  | 'TAKEN'
-  | 'NOT_FOUND'
-  | 'CONFLICT'
-  | 'WRONG_STATUS'
-  | 'IN_THE_PAST'
-  | 'AUDIENCE_EMPTY'
-  | 'CREDIT_CODE_CHECK'
-  | 'IDEMPOTENCY_KEY_REUSED'
+export const faultCodes = [
+  'INVALID',
+  'REQUIRED',
+  'TOO_LONG',
+  'TAKEN',
+  'NOT_FOUND',
+  'CONFLICT',
+  'WRONG_STATUS',
+  'IN_THE_PAST',
+  'AUDIENCE_EMPTY',
+  'CREDIT_CODE_CHECK',
+  'IDEMPOTENCY_KEY_REUSED',
+] as const
+
+export type Fault = (typeof faultCodes)[number]
 
 /** One thing to mend in the input of a mutation. */
 export interface InputFault {

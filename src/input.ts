@@ -4,7 +4,10 @@ import type { Locale, Translations } from './languages.ts'
 /** Gathers what is wrong with an input, so that a caller learns all of it at once. */
 export interface InputCheck {
   add(code: Fault, field: readonly string[], en: string, zh: string): void
-  /** A text without the white space around it; faults when it is empty or longer than `max` characters. */
+  /**
+   * A text without the white space around it and with line feeds as line breaks; faults when it is empty or longer than
+   * `max` characters.
+   */
   text(value: string, field: readonly string[], max: number): string
   /** As `text`, but an empty or missing one is null. */
   optionalText(value: string | null | undefined, field: readonly string[], max: number): string | null
@@ -30,7 +33,7 @@ export function checkInput(): InputCheck {
       faults.push({ code, field, text: text(en, zh) })
     },
     text(value, field, max) {
-      const trimmed = value.trim()
+      const trimmed = value.replace(/\r\n?/g, '\n').trim()
       if (trimmed === '') check.add('REQUIRED', field, 'Write something here.', '此处不能为空。')
       const length = characters(trimmed)
       if (length > max)

@@ -1,6 +1,6 @@
 /** Starts the service: settings → database → server. `--help` tells the settings. */
 import { readConfig, settings } from './config.ts'
-import { DataDirectoryLockedError } from './database/lock.ts'
+import { reasonOf } from './server/reason.ts'
 import { type Service, startService } from './server/service.ts'
 
 /** After the signal to stop, no process lives longer than this. */
@@ -15,32 +15,6 @@ ${Object.entries(settings)
   .map(([name, setting]) => `  ${name.padEnd(18)} ${setting.description}`)
   .join('\n')}
 `
-
-/** The one line for a start that failed for a reason which the operator can mend; null for a fault of ours. */
-function reasonOf(error: unknown): string | null {
-  if (!(error instanceof Error)) return null
-  if (error instanceof DataDirectoryLockedError || error.message.startsWith('The settings ')) return error.message
-  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
-  switch (code) {
-    case 'EADDRINUSE':
-      return `Port ${port} of ${address} is in use: stop the other program, or set PORT to another port.`
-    case 'EACCES':
-      return `Not allowed: ${error.message}. Choose another PORT or DATA_DIR.`
-    case 'EADDRNOTAVAIL':
-      return `This machine has no address ${address}: set HOST to one that it has.`
-    case 'ECONNREFUSED':
-    case 'ENOTFOUND':
-    case 'ETIMEDOUT':
-    case 'EAI_AGAIN':
-      return `The database of DATABASE_URL can't be reached: ${error.message || code}.`
-    case '28000':
-    case '28P01':
-    case '3D000':
-      return `The database of DATABASE_URL refuses the connection: ${error.message}.`
-    default:
-      return null
-  }
-}
 
 function announce(service: Service): void {
   const { url, firstToken } = service

@@ -71,18 +71,23 @@ export function actorReference(actor: Actor): string {
 
 /**
  * Equal for two actors who see exactly the same: the key by which live executions are shared.
- * Permissions are part of it, since the same account may come with another role.
+ * Permissions are part of it, since the same account may come with another role; so is the membership, by which row
+ * rules decide.
+ * @param isPersonal whether they look at something that depends on the account or the token itself, such as what its
+ * bearer has read. Without it the officers of one member see the same, and so do all of the staff and all portals.
  */
-export function visibilityKey(actor: Actor): string {
+export function visibilityKey(actor: Actor, isPersonal: boolean): string {
   const permissions = [...actor.permissions].sort().join(',')
+  // A token is of one account or portal.
+  const bearer = isPersonal && 'tokenId' in actor ? ` ${actor.tokenId}` : ''
   switch (actor.kind) {
     case 'OFFICER':
-      return `officer ${actor.accountId} ${actor.memberId} ${permissions}`
+      return `officer ${actor.memberId} ${actor.memberStatus} ${permissions}${bearer}`
     case 'SECRETARIAT':
     case 'PROGRAM':
-      return `secretariat ${permissions}`
+      return `secretariat ${permissions}${bearer}`
     case 'PORTAL':
-      return `portal ${permissions}`
+      return `portal ${permissions}${bearer}`
     case 'ANONYMOUS':
       return 'anonymous'
   }

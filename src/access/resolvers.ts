@@ -2,7 +2,8 @@ import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
 import type { Resolvers } from '../graphql/generated.ts'
 import { payload } from '../graphql/payload.ts'
-import { memberTypes, readId, writeId } from '../ids.ts'
+import { readId, writeId } from '../ids.ts'
+import { readMemberId } from '../members/member-id.ts'
 import { pagePortals, pageTokens } from './store.ts'
 import {
   type IssuedToken,
@@ -29,7 +30,7 @@ export const accessResolvers: Resolvers = {
     viewer: (_, __, { request }) => request.actor,
     tokens: async (_, { filter, ...page }, { request }) => {
       const { member, portal, ...rest } = filter ?? {}
-      const memberId = member == null ? null : readId(member, ...memberTypes)
+      const memberId = member == null ? null : await readMemberId(request.db, member)
       const portalId = portal == null ? null : readId(portal, 'Portal')
       return connection(await pageTokens(request.db, { ...rest, memberId, portalId }, request.now, page))
     },
@@ -55,16 +56,17 @@ export const accessResolvers: Resolvers = {
   },
   Mutation: {
     issueOfficerToken: (_, { input: { member, ...person } }, context) =>
-      issued(context, () =>
-        issueOfficerToken(context.request, { ...person, memberId: readId(member, ...memberTypes) }),
-      ),
+      issued(context, async () => {
+        const memberId = await readMemberId(context.request.db, member, ['input', 'member'])
+        return issueOfficerToken(context.request, { ...person, memberId })
+      }),
     issueSecretariatToken: (_, { input }, context) =>
       issued(context, () => issueSecretariatToken(context.request, input)),
     issuePortalKey: (_, { portal, expiresAt }, context) =>
       issued(context, () => issuePortalKey(context.request, readId(portal, 'Portal'), expiresAt)),
     registerPortal: (_, { input: { member, ...input }, idempotencyKey }, { request, loaders }) =>
       payload('portal', async () => {
-        const memberId = member == null ? null : readId(member, ...memberTypes)
+        const memberId = member == null ? null : await readMemberId(request.db, member, ['input', 'member'])
         const id = await registerPortal(request, { ...input, memberId }, idempotencyKey)
         return (await loaders.portalById.load(id))!
       }),

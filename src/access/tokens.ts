@@ -53,10 +53,14 @@ async function insertToken(
   tx: Tx,
   report: Report,
   request: Request,
-  token: {
+  {
+    role,
+    ...token
+  }: {
     kind: TokenRow['kind']
     accountId?: string
     memberId?: string
+    role?: OfficerRole
     portalId?: string
     expiresAt: Date
   },
@@ -67,8 +71,31 @@ async function insertToken(
     .insertInto('tokens')
     .values({ ...token, id, secretHash: secret.hash, createdAt: request.now, createdBy: actorReference(request.actor) })
     .execute()
-  await report({ type: 'token.issued', subject: id, detail: {}, audience: 'SECRETARIAT' })
+  const { kind, accountId = null, memberId = null, portalId = null } = token
+  const detail = { kind, accountId, memberId, role: role ?? null, portalId }
+  await report({ type: 'token.issued', subject: id, detail, audience: 'SECRETARIAT' })
   return { tokenId: id, secret: secret.token }
+}
+
+/**
+ * Makes sure that somebody may act for a member, and that it does not leave before the transaction ends.
+ * @throws InputRefused for an unknown member or one that has left
+ */
+async function demandPresence(tx: Tx, memberId: string, field: readonly string[]): Promise<void> {
+  const member = await tx
+    .selectFrom('members')
+    .select('status')
+    .where('id', '=', memberId)
+    .forShare()
+    .executeTakeFirst()
+  if (!member) refuse('NOT_FOUND', field, 'There is no such member.', '没有这个成员。')
+  if (member.status === 'WITHDRAWN' || member.status === 'EXPELLED')
+    refuse(
+      'WRONG_STATUS',
+      field,
+      'This member has left the alliance; nobody acts for it any more.',
+      '该成员已离开联盟，不能再为其签发令牌。',
+    )
 }
 
 /**
@@ -82,20 +109,7 @@ export async function issueOfficerToken(
   const person = checkPerson(input)
   const expiresAt = tokenEnd(request.now, input.expiresAt, 90, ['input', 'expiresAt'])
   return change(request, async (tx, report) => {
-    const member = await tx
-      .selectFrom('members')
-      .select('status')
-      .where('id', '=', input.memberId)
-      .forShare()
-      .executeTakeFirst()
-    if (!member) refuse('NOT_FOUND', ['input', 'member'], 'There is no such member.', '没有这个成员。')
-    if (member.status === 'WITHDRAWN' || member.status === 'EXPELLED')
-      refuse(
-        'WRONG_STATUS',
-        ['input', 'member'],
-        'This member has left the alliance; nobody acts for it any more.',
-        '该成员已离开联盟，不能再为其签发令牌。',
-      )
+    await demandPresence(tx, input.memberId, ['input', 'member'])
     const accountId = await upsertAccount(tx, {
       id: newUuid(request.now.getTime()),
       ...person,
@@ -107,7 +121,13 @@ export async function issueOfficerToken(
       .values({ accountId, memberId: input.memberId, role: input.role, createdAt: request.now })
       .onConflict(conflict => conflict.columns(['accountId', 'memberId']).doUpdateSet({ role: input.role }))
       .execute()
-    return insertToken(tx, report, request, { kind: 'OFFICER', accountId, memberId: input.memberId, expiresAt })
+    return insertToken(tx, report, request, {
+      kind: 'OFFICER',
+      accountId,
+      memberId: input.memberId,
+      role: input.role,
+      expiresAt,
+    })
   })
 }
 
@@ -126,7 +146,7 @@ export async function issueSecretariatToken(request: Request, input: Person): Pr
   })
 }
 
-/** Registers a portal, and answers its UUID. @throws InputRefused for bad texts, an unknown member or a scope that portals don't get */
+/** Registers a portal, and answers its UUID. @throws InputRefused for bad texts, a member that is unknown or has left, or a scope that portals don't get */
 export async function registerPortal(
   request: Request,
   input: { name: string; contact: string; purpose: string; memberId: string | null; scopes: readonly Permission[] },
@@ -147,10 +167,7 @@ export async function registerPortal(
   check.done()
   return change(request, async (tx, report) => {
     const made = await once(tx, request, { operation: 'registerPortal', key: idempotencyKey, input }, async () => {
-      if (input.memberId !== null) {
-        const member = await tx.selectFrom('members').select('id').where('id', '=', input.memberId).executeTakeFirst()
-        if (!member) refuse('NOT_FOUND', ['input', 'member'], 'There is no such member.', '没有这个成员。')
-      }
+      if (input.memberId !== null) await demandPresence(tx, input.memberId, ['input', 'member'])
       const id = newUuid(request.now.getTime())
       await tx
         .insertInto('portals')
@@ -171,12 +188,18 @@ export async function registerPortal(
   })
 }
 
-/** Issues a key to a portal. @throws NotFound; InputRefused when two keys live already, or for a bad end */
+/** Issues a key to a portal. @throws NotFound; InputRefused when two keys live already, when its member has left, or for a bad end */
 export async function issuePortalKey(request: Request, portalId: string, asked?: Date | null): Promise<IssuedToken> {
   const expiresAt = tokenEnd(request.now, asked, 365, ['expiresAt'])
   return change(request, async (tx, report) => {
-    const portal = await tx.selectFrom('portals').select('id').where('id', '=', portalId).forUpdate().executeTakeFirst()
+    const portal = await tx
+      .selectFrom('portals')
+      .select('memberId')
+      .where('id', '=', portalId)
+      .forUpdate()
+      .executeTakeFirst()
     if (!portal) throw new NotFound(text('There is no such portal.', '没有这个门户。'))
+    if (portal.memberId !== null) await demandPresence(tx, portal.memberId, ['portal'])
     const live = await findPortalKeys(tx, [portalId], request.now)
     if (live.length >= 2)
       refuse(

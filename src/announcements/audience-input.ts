@@ -19,7 +19,7 @@ export interface AudienceInput {
 }
 
 /** The most that one audience may hold: it is read whole for every publication and preview. */
-const most = { rules: 50, regions: 400, members: 1000 }
+const most = { rules: 50, regions: 400, members: 100 }
 
 function checkRule(
   check: InputCheck,

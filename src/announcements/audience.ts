@@ -89,12 +89,23 @@ export function pageReached(db: Db, audience: Audience, args: PageArgs): Promise
 }
 
 /** Makes recipients of all whom the audience reaches now, and answers how many they are. */
-export async function insertRecipients(tx: Tx, announcementId: string, audience: Audience): Promise<number> {
+export async function insertRecipients(
+  tx: Tx,
+  announcement: { id: string; isPublic: boolean; acknowledgeBy: Date | null; audience: Audience },
+  publishedAt: Date,
+): Promise<number> {
+  const { id, isPublic, acknowledgeBy, audience } = announcement
   const { numInsertedOrUpdatedRows } = await tx
     .insertInto('announcementRecipients')
-    .columns(['announcementId', 'memberId'])
+    .columns(['announcementId', 'memberId', 'publishedAt', 'isPublic', 'isAsked'])
     .expression(
-      selectReached(tx, audience).select([sql<string>`${announcementId}::uuid`.as('announcementId'), 'members.id']),
+      selectReached(tx, audience).select([
+        sql<string>`${id}::uuid`.as('announcementId'),
+        'members.id',
+        sql<Date>`${publishedAt}::timestamptz`.as('publishedAt'),
+        sql<boolean>`${isPublic}::boolean`.as('isPublic'),
+        sql<boolean>`${acknowledgeBy !== null}::boolean`.as('isAsked'),
+      ]),
     )
     .executeTakeFirstOrThrow()
   return Number(numInsertedOrUpdatedRows)

@@ -50,7 +50,11 @@ export function asOfficer(actor: Actor): Officer {
   )
 }
 
-/** @throws Forbidden for everybody but the secretariat */
+/**
+ * The SDL asks for ANNOUNCEMENTS_WRITE already. But services are called from elsewhere, too, such as the scheduler and the
+ * command line, and a portal may one day be given that permission: who writes for the alliance is decided here.
+ * @throws Forbidden for everybody but the secretariat and programs of the house
+ */
 export function demandStaff(actor: Actor): void {
   if (isStaff(actor)) return
   throw new Forbidden(text('Only the secretariat writes announcements.', '只有秘书处可以撰写公告。'))

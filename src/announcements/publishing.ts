@@ -6,7 +6,7 @@ import { type Audience, countReached, insertRecipients, isPublicAudience } from 
 import { acknowledgeByFault, publishAtFault } from './checks.ts'
 import { checkStatus, demandStaff } from './policy.ts'
 import { holdVersion, reportChanged, reportPublished, takeStep } from './steps.ts'
-import { type AnnouncementRow, lockDue } from './store.ts'
+import { type AnnouncementRow, lockDue, type WholeAnnouncement } from './store.ts'
 
 function refuseEmpty(field: readonly string[]): never {
   return refuse(
@@ -68,7 +68,7 @@ async function unschedule(
   tx: Tx,
   report: Report,
   request: Request,
-  before: AnnouncementRow,
+  before: WholeAnnouncement,
   reason: string | null,
 ): Promise<AnnouncementRow> {
   const after = await takeStep(tx, request, before, {
@@ -85,9 +85,9 @@ async function publish(
   tx: Tx,
   report: Report,
   request: Request,
-  before: AnnouncementRow,
+  before: WholeAnnouncement,
 ): Promise<AnnouncementRow | null> {
-  const reached = await insertRecipients(tx, before.id, before.audience)
+  const reached = await insertRecipients(tx, before, request.now)
   if (reached === 0 && !before.isPublic) return null
   const after = await takeStep(tx, request, before, {
     change: 'PUBLISHED',

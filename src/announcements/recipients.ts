@@ -2,12 +2,14 @@ import { type Selectable, sql } from 'kysely'
 import type { Officer } from '../access/actor.ts'
 import { actorName } from '../access/store.ts'
 import type { Db, Tx } from '../database/client.ts'
-import { type Page, type PageArgs, readPage } from '../database/page.ts'
+import type { Page, PageArgs } from '../database/page.ts'
 import type { AnnouncementRecipients } from '../database/tables.ts'
 import { membersByPinyin } from './audience.ts'
+import { pageLists } from './page-lists.ts'
+import type { AnnouncementRow } from './store.ts'
 
 /** A member that an announcement was addressed to; `acknowledgedBy` is the name of the account. */
-export type RecipientRow = Selectable<AnnouncementRecipients>
+export type RecipientRow = Omit<Selectable<AnnouncementRecipients>, 'publishedAt' | 'isPublic' | 'isAsked'>
 
 /** How a member, and one of its officers, stand to an announcement. */
 export interface ReceiptRow {
@@ -17,17 +19,18 @@ export interface ReceiptRow {
   readonly remindedAt: Date | null
 }
 
-/** A page of the recipients of one announcement, by pinyin; of those that have or have not acknowledged, or of all. */
-export function pageRecipients(
-  db: Db,
-  announcementId: string,
-  acknowledged: boolean | null | undefined,
-  args: PageArgs,
-): Promise<Page<RecipientRow>> {
-  let query = db
+/** The recipients of one announcement: those that have or have not acknowledged, or all. */
+export interface RecipientList {
+  readonly announcement: AnnouncementRow
+  readonly acknowledged: boolean | null | undefined
+  readonly args: PageArgs
+}
+
+function selectRecipients(db: Db, { announcement, acknowledged }: RecipientList) {
+  const query = db
     .selectFrom('announcementRecipients')
     .innerJoin('members', 'members.id', 'announcementRecipients.memberId')
-    .where('announcementRecipients.announcementId', '=', announcementId)
+    .where('announcementRecipients.announcementId', '=', announcement.id)
     .select([
       'announcementRecipients.announcementId',
       'announcementRecipients.memberId',
@@ -35,8 +38,13 @@ export function pageRecipients(
       'announcementRecipients.remindedAt',
     ])
     .select(actorName(sql.ref('announcement_recipients.acknowledged_by')).as('acknowledgedBy'))
-  if (acknowledged != null) query = query.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null)
-  return readPage(query, membersByPinyin, args)
+    .$castTo<RecipientRow>()
+  return acknowledged == null ? query : query.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null)
+}
+
+/** A page of the recipients of each of many announcements, by pinyin, as `pageLists` reads them. */
+export function pageRecipients(db: Db, lists: readonly RecipientList[]): Promise<(Page<RecipientRow> | Error)[]> {
+  return pageLists(db, lists, membersByPinyin, list => selectRecipients(db, list))
 }
 
 /** How the officer and its member stand to these announcements; none for those that were not addressed to the member. */

@@ -1,3 +1,4 @@
+import type { Db } from '../database/client.ts'
 import { InvalidInput, text } from '../errors.ts'
 import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
@@ -5,29 +6,25 @@ import type { AudienceInput, Resolvers } from '../graphql/generated.ts'
 import { liveField } from '../graphql/live.ts'
 import { payload } from '../graphql/payload.ts'
 import { listTranslations } from '../graphql/shared-resolvers.ts'
-import { memberTypes, readId, writeId } from '../ids.ts'
+import { readId, writeId } from '../ids.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { translated } from '../languages.ts'
+import { readMemberIds } from '../members/member-id.ts'
 import { countReached, isPublicAudience, pageReached, type RecipientRule } from './audience.ts'
+import { type AnnouncementFilter, findMeeting, pageAnnouncements, pageInbox } from './list.ts'
 import { asOfficer, isPinned } from './policy.ts'
 import { publishAnnouncement, retractAnnouncement, scheduleAnnouncement, unscheduleAnnouncement } from './publishing.ts'
 import { acknowledgeAnnouncement, markAnnouncementRead, readAudience, remindUnacknowledged } from './reading.ts'
-import { pageRecipients } from './recipients.ts'
-import { pageRevisions } from './revisions.ts'
 import { noSuchAnnouncement } from './steps.ts'
-import {
-  type AnnouncementFilter,
-  type AnnouncementRow,
-  findAnnouncements,
-  pageAnnouncements,
-  pageInbox,
-} from './store.ts'
+import type { AnnouncementRow } from './store.ts'
 import { draftAnnouncement, editAnnouncement } from './writing.ts'
 
 /** An audience as a caller sends it, with UUIDs for ids. @throws InvalidInput for what is no member's id */
-function withUuids(audience: AudienceInput) {
+async function withUuids(db: Db, audience: AudienceInput) {
+  const ids = [...audience.include, ...(audience.exclude ?? [])].flatMap(({ members }) => members ?? [])
+  const uuids = await readMemberIds(db, ids)
   const rules = (sent: AudienceInput['include']) =>
-    sent.map(rule => ({ ...rule, members: rule.members?.map(id => readId(id, ...memberTypes)) }))
+    sent.map(rule => ({ ...rule, members: rule.members && uuids.splice(0, rule.members.length) }))
   return { include: rules(audience.include), exclude: audience.exclude && rules(audience.exclude) }
 }
 
@@ -48,14 +45,21 @@ async function announcementOf(
   { request, loaders }: Context,
 ): Promise<AnnouncementRow | null> {
   if (!filter) return loaders.announcementById.load(event.subject)
-  const [announcement] = await findAnnouncements(request.db, request.actor, [event.subject], filter)
-  return announcement ?? null
+  return (await findMeeting(request.db, request.actor, filter, event.subject)) ?? null
 }
 
 const everyoneNamed = async (rule: RecipientRule, { loaders }: Context) => {
   const members = await Promise.all(rule.members.map(id => loaders.memberById.load(id)))
   return members.filter(member => member !== null)
 }
+
+/** The payload of a change of a receipt; forgets the one that an earlier mutation of the same request may have shown. */
+const withNewReceipt = ({ loaders }: Context, make: () => Promise<AnnouncementRow>) =>
+  payload('announcement', async () => {
+    const announcement = await make()
+    loaders.announcementReceipt.clear(announcement.id)
+    return announcement
+  })
 
 export const announcementResolvers: Resolvers = {
   Query: {
@@ -64,19 +68,23 @@ export const announcementResolvers: Resolvers = {
       connection(await pageAnnouncements(request.db, request.actor, request.now, filter ?? {}, page)),
     inbox: async (_, { filter, ...page }, { request }) =>
       connection(await pageInbox(request.db, asOfficer(request.actor), filter ?? {}, page)),
-    audiencePreview: (_, { audience }, { request }) => readAudience(request, withUuids(audience)),
+    audiencePreview: async (_, { audience }, { request }) =>
+      readAudience(request, await withUuids(request.db, audience)),
   },
   Announcement: {
     id: announcement => writeId('Announcement', announcement.id),
     title: (announcement, { locale }, context) => translated(announcement.titles, locale ?? context.locale)!,
     titles: announcement => listTranslations(announcement.titles),
-    body: (announcement, { locale }, context) => translated(announcement.bodies, locale ?? context.locale)!,
-    bodies: announcement => listTranslations(announcement.bodies),
+    body: async (announcement, { locale }, { loaders, locale: spoken }) =>
+      translated(await loaders.announcementBodies.load(announcement), locale ?? spoken)!,
+    bodies: async (announcement, _, { loaders }) =>
+      listTranslations(await loaders.announcementBodies.load(announcement)),
+    audience: (announcement, _, { loaders }) => loaders.announcementAudience.load(announcement),
     isPinned: (announcement, _, { request }) => isPinned(announcement, request.now),
-    revisions: async (announcement, page, { request }) =>
-      connection(await pageRevisions(request.db, announcement.id, page)),
-    recipients: async (announcement, { acknowledged, ...page }, { request }) =>
-      connection(await pageRecipients(request.db, announcement.id, acknowledged, page)),
+    revisions: async (announcement, args, { loaders }) =>
+      connection(await loaders.announcementRevisions.load({ announcement, args })),
+    recipients: async (announcement, { acknowledged, ...args }, { loaders }) =>
+      connection(await loaders.announcementRecipients.load({ announcement, acknowledged, args })),
     receipt: (announcement, _, { loaders }) => loaders.announcementReceipt.load(announcement.id),
   },
   AudienceRule: {
@@ -88,21 +96,24 @@ export const announcementResolvers: Resolvers = {
     members: async (audience, page, { request }) => connection(await pageReached(request.db, audience, page)),
   },
   AnnouncementRevision: {
-    title: ({ snapshot }, { locale }, context) => translated(snapshot.titles, locale ?? context.locale)!,
-    body: ({ snapshot }, { locale }, context) => translated(snapshot.bodies, locale ?? context.locale)!,
+    title: ({ titles }, { locale }, context) => translated(titles, locale ?? context.locale)!,
+    body: async (revision, { locale }, { loaders, locale: spoken }) =>
+      translated(await loaders.announcementRevisionBodies.load(revision), locale ?? spoken)!,
   },
   AnnouncementRecipient: {
     member: async (recipient, _, { loaders }) => (await loaders.memberById.load(recipient.memberId))!,
   },
   Mutation: {
     draftAnnouncement: (_, { input, idempotencyKey }, { request }) =>
-      payload('announcement', () =>
-        draftAnnouncement(request, { ...input, audience: withUuids(input.audience) }, idempotencyKey),
-      ),
+      payload('announcement', async () => {
+        const audience = await withUuids(request.db, input.audience)
+        return draftAnnouncement(request, { ...input, audience }, idempotencyKey)
+      }),
     editAnnouncement: (_, { id, input: { audience, ...input } }, { request }) =>
-      payload('announcement', () =>
-        editAnnouncement(request, readAnnouncementId(id), { ...input, audience: audience && withUuids(audience) }),
-      ),
+      payload('announcement', async () => {
+        const rules = audience && (await withUuids(request.db, audience))
+        return editAnnouncement(request, readAnnouncementId(id), { ...input, audience: rules })
+      }),
     scheduleAnnouncement: (_, { id, ...input }, { request }) =>
       payload('announcement', () => scheduleAnnouncement(request, readAnnouncementId(id), input)),
     unscheduleAnnouncement: (_, { id, expectedVersion }, { request }) =>
@@ -120,10 +131,10 @@ export const announcementResolvers: Resolvers = {
       })
       return { ...outcome, remindedCount }
     },
-    acknowledgeAnnouncement: (_, { id }, { request }) =>
-      payload('announcement', () => acknowledgeAnnouncement(request, readAnnouncementId(id))),
-    markAnnouncementRead: (_, { id, read }, { request }) =>
-      payload('announcement', () => markAnnouncementRead(request, readAnnouncementId(id), read ?? true)),
+    acknowledgeAnnouncement: (_, { id }, context) =>
+      withNewReceipt(context, () => acknowledgeAnnouncement(context.request, readAnnouncementId(id))),
+    markAnnouncementRead: (_, { id, read }, context) =>
+      withNewReceipt(context, () => markAnnouncementRead(context.request, readAnnouncementId(id), read ?? true)),
   },
   Subscription: {
     announcementPublished: liveField<

@@ -2,11 +2,12 @@ import { type Selectable, sql } from 'kysely'
 import { actorName } from '../access/store.ts'
 import type { Db, Tx } from '../database/client.ts'
 import { json } from '../database/json.ts'
-import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
+import type { Page, PageArgs, PageOrder } from '../database/page.ts'
 import type { AnnouncementRevisions } from '../database/tables.ts'
 import type { Translations } from '../languages.ts'
 import type { Audience } from './audience.ts'
-import type { AnnouncementRow, Attachment } from './store.ts'
+import { pageLists } from './page-lists.ts'
+import type { AnnouncementRow, Attachment, WholeAnnouncement } from './store.ts'
 
 /** What an announcement said at one version; moments as RFC 3339. */
 type Snapshot = {
@@ -21,9 +22,9 @@ type Snapshot = {
   publishAt: string | null
 }
 
-/** One edit or step, with the name of the one who made it. */
-export type AnnouncementRevisionRow = Omit<Selectable<AnnouncementRevisions>, 'snapshot'> & {
-  snapshot: Snapshot
+/** One edit or step, with the name of the one who made it and the titles of its snapshot. */
+export type AnnouncementRevisionRow = Omit<Selectable<AnnouncementRevisions>, 'snapshot' | 'actor'> & {
+  titles: Translations
   by: string
 }
 
@@ -36,7 +37,7 @@ const byVersion: PageOrder = {
 /** Keeps an announcement as it is now, as the revision of its version. */
 export async function insertRevision(
   tx: Tx,
-  announcement: AnnouncementRow,
+  announcement: WholeAnnouncement,
   step: { change: AnnouncementRevisionRow['change']; reason: string | null; actor: string; at: Date },
 ): Promise<void> {
   const snapshot: Snapshot = {
@@ -56,13 +57,43 @@ export async function insertRevision(
     .execute()
 }
 
-/** A page of the revisions of one announcement, the latest first. */
-export function pageRevisions(db: Db, announcementId: string, args: PageArgs): Promise<Page<AnnouncementRevisionRow>> {
-  const query = db
+/** The revisions of one announcement. */
+export interface RevisionList {
+  readonly announcement: AnnouncementRow
+  readonly args: PageArgs
+}
+
+/** A page of the revisions of each of many announcements, the latest first, as `pageLists` reads them. */
+export function pageRevisions(
+  db: Db,
+  lists: readonly RevisionList[],
+): Promise<(Page<AnnouncementRevisionRow> | Error)[]> {
+  return pageLists(db, lists, byVersion, ({ announcement }) =>
+    db
+      .selectFrom('announcementRevisions')
+      .select(['announcementId', 'version', 'at', 'change', 'reason'])
+      .select([
+        sql<Translations>`snapshot -> 'titles'`.as('titles'),
+        actorName(sql.ref('announcement_revisions.actor')).as('by'),
+      ])
+      .where('announcementId', '=', announcement.id),
+  )
+}
+
+/** The texts of these revisions, in their order. */
+export async function findRevisionBodies(
+  db: Db,
+  revisions: readonly AnnouncementRevisionRow[],
+): Promise<Translations[]> {
+  const ids = revisions.map(({ announcementId }) => announcementId)
+  const versions = revisions.map(({ version }) => version)
+  const rows = await db
     .selectFrom('announcementRevisions')
-    .selectAll()
-    .select(actorName(sql.ref('announcement_revisions.actor')).as('by'))
-    .where('announcementId', '=', announcementId)
-    .$castTo<AnnouncementRevisionRow>()
-  return readPage(query, byVersion, args)
+    .select(['announcementId', 'version', sql<Translations>`snapshot -> 'bodies'`.as('bodies')])
+    .where(
+      sql<boolean>`(announcement_id, version) in (select * from unnest(${ids}::uuid[], ${versions}::int[]) as wanted)`,
+    )
+    .execute()
+  const found = new Map(rows.map(({ announcementId, version, bodies }) => [`${announcementId} ${version}`, bodies]))
+  return revisions.map(({ announcementId, version }) => found.get(`${announcementId} ${version}`)!)
 }

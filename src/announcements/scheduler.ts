@@ -1,5 +1,6 @@
 import { programRequest } from '../access/request.ts'
 import type { Db } from '../database/client.ts'
+import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { publishScheduled } from './publishing.ts'
 import { findDue, findNextDue } from './store.ts'
 
@@ -46,6 +47,13 @@ export async function publishDue(
       }
     }
   }
+}
+
+const scheduling: ReadonlySet<string> = new Set(['SCHEDULED', 'EDITED', 'UNSCHEDULED'])
+
+/** Whether an event may alter what is to be published next: then a running scheduler is to be woken. */
+export function isScheduling(event: JournalEvent): boolean {
+  return isEvent(event, 'announcement.changed') && scheduling.has(event.detail.change)
 }
 
 /** A running scheduler. */

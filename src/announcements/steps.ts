@@ -4,7 +4,13 @@ import type { Tx } from '../database/client.ts'
 import { conflict, NotFound, text } from '../errors.ts'
 import type { Events } from '../journal/catalog.ts'
 import { type AnnouncementRevisionRow, insertRevision } from './revisions.ts'
-import { type AnnouncementColumns, type AnnouncementRow, lockAnnouncement, updateAnnouncement } from './store.ts'
+import {
+  type AnnouncementColumns,
+  type AnnouncementRow,
+  lockAnnouncement,
+  updateAnnouncement,
+  type WholeAnnouncement,
+} from './store.ts'
 
 /** The error for an announcement that does not exist or is not to be seen. */
 export function noSuchAnnouncement(): NotFound {
@@ -12,7 +18,7 @@ export function noSuchAnnouncement(): NotFound {
 }
 
 /** An announcement, held for a change. @throws NotFound */
-export async function holdAnnouncement(tx: Tx, id: string): Promise<AnnouncementRow> {
+export async function holdAnnouncement(tx: Tx, id: string): Promise<WholeAnnouncement> {
   const announcement = await lockAnnouncement(tx, id)
   if (!announcement) throw noSuchAnnouncement()
   return announcement
@@ -27,7 +33,7 @@ export async function holdVersion(
   id: string,
   expectedVersion: number,
   field: readonly string[] = ['expectedVersion'],
-): Promise<AnnouncementRow> {
+): Promise<WholeAnnouncement> {
   const announcement = await holdAnnouncement(tx, id)
   if (announcement.version !== expectedVersion) conflict(expectedVersion, announcement, field)
   return announcement
@@ -47,7 +53,7 @@ export async function takeStep(
   request: Request,
   announcement: AnnouncementRow,
   step: StepTaken,
-): Promise<AnnouncementRow> {
+): Promise<WholeAnnouncement> {
   const row = await updateAnnouncement(tx, announcement.id, {
     ...step.set,
     version: announcement.version + 1,

@@ -23,7 +23,7 @@ import { checkStatus, demandStaff } from './policy.ts'
 import { demandRecipients } from './publishing.ts'
 import { insertRevision } from './revisions.ts'
 import { holdVersion, reportChanged, takeStep } from './steps.ts'
-import { type AnnouncementRow, findAnnouncements, insertAnnouncement } from './store.ts'
+import { type AnnouncementRow, findAnnouncements, insertAnnouncement, type WholeAnnouncement } from './store.ts'
 
 /** A new announcement, as a caller sends it. */
 export interface DraftInput {
@@ -44,7 +44,7 @@ export type EditInput = { readonly [Field in keyof DraftInput]?: DraftInput[Fiel
 }
 
 type Contents = Pick<
-  AnnouncementRow,
+  WholeAnnouncement,
   'titles' | 'bodies' | 'category' | 'urgency' | 'audience' | 'attachments' | 'acknowledgeBy' | 'pinnedUntil'
 >
 
@@ -70,7 +70,7 @@ function addMomentFault(check: InputCheck, field: string, fault: MomentFault | n
   if (fault) check.add(fault.code, ['input', field], fault.en, fault.zh)
 }
 
-async function insertDraft(tx: Tx, request: Request, input: DraftInput): Promise<AnnouncementRow> {
+async function insertDraft(tx: Tx, request: Request, input: DraftInput): Promise<WholeAnnouncement> {
   const check = checkInput()
   const contents: Contents = {
     ...checkTexts(check, { titles: {}, bodies: {} }, input),
@@ -144,7 +144,13 @@ function checkFields(check: InputCheck, announcement: AnnouncementRow, input: Ed
     check.add('REQUIRED', ['input', 'reason'], 'Say why: the announcement is out.', '公告已发布，请说明修改理由。')
 }
 
-async function edited(tx: Tx, check: InputCheck, now: Date, row: AnnouncementRow, input: EditInput): Promise<Contents> {
+async function edited(
+  tx: Tx,
+  check: InputCheck,
+  now: Date,
+  row: WholeAnnouncement,
+  input: EditInput,
+): Promise<Contents> {
   const contents: Contents = {
     ...checkTexts(check, row, input),
     category: input.category ?? row.category,

@@ -43,22 +43,30 @@ function withHouseRules(dialect: PGliteDialect | PostgresDialect): Db {
 /** Settings of every connection to PostgreSQL, in milliseconds: nothing hangs for ever. */
 const timeouts = { statement: 15_000, lock: 5_000, idleInTransaction: 10_000, connect: 2_000 }
 
-/** Opens PostgreSQL with a pool. Waiting for a connection ends after 2 s. */
-export function openPostgres(connectionString: string, poolSize: number): Database {
+/**
+ * Opens PostgreSQL with a pool. Waiting for a connection ends after 2 s.
+ * @param patient whether statements and locks may take as long as they need, as those of a migration may
+ */
+export function openPostgres(connectionString: string, poolSize: number, patient = false): Database {
+  const limits = {
+    statement_timeout: timeouts.statement,
+    lock_timeout: timeouts.lock,
+    idle_in_transaction_session_timeout: timeouts.idleInTransaction,
+  }
   const pool = new pg.Pool({
     connectionString,
     max: poolSize,
     connectionTimeoutMillis: timeouts.connect,
-    statement_timeout: timeouts.statement,
-    lock_timeout: timeouts.lock,
-    idle_in_transaction_session_timeout: timeouts.idleInTransaction,
+    ...(patient ? {} : limits),
     keepAlive: true,
     types: {
       getTypeParser: (id: number, format?: 'text' | 'binary') => parsers[id] ?? pg.types.getTypeParser(id, format),
     } as pg.CustomTypesConfig,
   })
-  // A connection that breaks while idle is replaced by the pool; the query that meets a broken one reports it.
+  // A broken connection is replaced by the pool, and the query that meets it reports it. The event itself must be heard
+  // on the pool for idle connections and on each connection while it is lent out: unheard, it ends the process.
   pool.on('error', () => undefined)
+  pool.on('connect', client => client.on('error', () => undefined))
   const db = withHouseRules(new PostgresDialect({ pool }))
   return { db, connectionString, close: () => db.destroy() }
 }

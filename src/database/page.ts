@@ -24,7 +24,9 @@ export interface PageOrder {
 
 /** One page of a list. */
 export interface Page<Row> {
-  readonly rows: readonly { readonly row: Row; readonly cursor: string }[]
+  readonly rows: readonly Row[]
+  /** The cursor of the row at this place of the page. */
+  readonly cursorAt: (index: number) => string
   readonly hasNextPage: boolean
   readonly hasPreviousPage: boolean
   /** Counts the whole list; asked only when a caller wants it. */
@@ -60,11 +62,20 @@ function writeCursor(order: PageOrder, values: readonly string[]): string {
   return Buffer.from(JSON.stringify([order.name, ...values])).toString('base64url')
 }
 
+const moment = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-4])(:[0-5]\d){0,2}$/
+
+/** Whether PostgreSQL can have written this moment: it refuses days that do not exist, which a date of JavaScript shifts. */
+function isMoment(value: string): boolean {
+  const [, year, month, day] = moment.exec(value)?.map(Number) ?? []
+  if (!year || !month || !day) return false
+  const date = new Date(Date.UTC(year, month - 1, day))
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+}
+
 const castable = {
   text: (value: string) => !value.includes('\0'),
-  int: (value: string) => /^-?\d{1,9}$/.test(value) || value === '2147483647',
-  timestamptz: (value: string) =>
-    /^\d{4,6}-\d\d-\d\d[ T][\d:.]{8,15}([+-]\d\d(:?\d\d)?|Z)$/.test(value) && !Number.isNaN(Date.parse(value)),
+  int: (value: string) => /^-?\d{1,10}$/.test(value) && Math.abs(Number(value)) <= 2_147_483_647,
+  timestamptz: isMoment,
   uuid: (value: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value),
 }
 
@@ -114,7 +125,9 @@ function planPage<DB, TB extends keyof DB, Row>(order: PageOrder, args: PageArgs
       const rows = found.slice(0, size)
       if (fromEnd) rows.reverse()
       return {
-        rows: rows.map(({ pageKeys, ...row }) => ({ row: row as Row, cursor: writeCursor(order, pageKeys) })),
+        // They keep their key columns: to copy every row without them costs more than it is worth.
+        rows,
+        cursorAt: index => writeCursor(order, rows[index]!.pageKeys),
         hasNextPage: fromEnd ? cursor !== null : more,
         hasPreviousPage: fromEnd ? more : cursor !== null,
         count,
@@ -172,12 +185,30 @@ export async function readPages<DB, TB extends keyof DB, Row>(
     return counted.rows[0]!.totals
   }
   return queries.map((_, i) =>
-    plan.make(
-      (found.get(i) ?? []).map(({ pageOf, pagePlace, ...row }) => row as unknown as Row & { pageKeys: string[] }),
-      async () => {
-        counts ??= countAll()
-        return (await counts)[i]!
-      },
-    ),
+    plan.make(found.get(i) ?? [], async () => {
+      counts ??= countAll()
+      return (await counts)[i]!
+    }),
   )
+}
+
+/**
+ * Reads the pages of many lists, those that are alike in one go.
+ * @param alike equal for lists of the same order and page
+ * @param read reads the pages of alike lists, in their order
+ * @returns the pages in the order of the lists; for those whose reading failed, the error
+ */
+export async function pageAlike<List, Row>(
+  lists: readonly List[],
+  alike: (list: List) => string,
+  read: (group: readonly List[]) => Promise<Page<Row>[]>,
+): Promise<(Page<Row> | Error)[]> {
+  const pages = new Map<List, Page<Row> | Error>()
+  await Promise.all(
+    [...Map.groupBy(lists, alike).values()].map(async group => {
+      const found = await read(group).catch((error: Error) => error)
+      for (const [i, list] of group.entries()) pages.set(list, found instanceof Error ? found : found[i]!)
+    }),
+  )
+  return lists.map(list => pages.get(list)!)
 }

@@ -40,7 +40,10 @@ export interface AnnouncementRecipients {
   acknowledgedAt: Timestamp | null;
   acknowledgedBy: string | null;
   announcementId: string;
+  isAsked: boolean;
+  isPublic: boolean;
   memberId: string;
+  publishedAt: Timestamp;
   remindedAt: Timestamp | null;
 }
 
@@ -63,6 +66,7 @@ export interface Announcements {
   createdAt: Timestamp;
   id: string;
   isPublic: boolean;
+  listedAt: Generated<Timestamp>;
   pinnedUntil: Timestamp | null;
   publishAt: Timestamp | null;
   publishedAt: Timestamp | null;

@@ -3,7 +3,7 @@ import { writeId } from '../ids.ts'
 import { memberType } from '../members/policy.ts'
 import { findKinds, findReferences, type MemberRow } from '../members/store.ts'
 import { writeCsv } from './csv.ts'
-import { joinList, memberColumns, textColumns, writeTexts } from './member-columns.ts'
+import { joinList, joinReferences, memberColumns, textColumns, writeTexts } from './member-columns.ts'
 
 const pageSize = 500
 
@@ -15,6 +15,7 @@ function cellsOf(
   const shown = (uuid: string | null) => (uuid === null ? '' : writeId(memberType({ kind: kinds.get(uuid)! }), uuid))
   return {
     id: writeId(memberType(member), member.id),
+    version: String(member.version),
     kind: member.kind,
     association_kind: member.associationKind ?? '',
     region: member.regionCode ?? '',
@@ -33,12 +34,15 @@ function cellsOf(
     parent: shown(member.parentId),
     lead: shown(member.leadId),
     credit_code: member.creditCode ?? '',
-    external_references: joinList(references.map(({ system, value }) => `${system}:${value}`)),
+    external_references: joinReferences(references),
     status: member.status,
   }
 }
 
-/** All members as CSV, in the order in which they were entered; `import members` finds nothing to change in it. */
+/**
+ * All members as CSV, in the order in which they were entered; `import members` finds nothing to change in it. Each row
+ * has the member's version, by which an import knows that somebody changed it since.
+ */
 export async function exportMembers(db: Db, options: { readonly bom: boolean }): Promise<string> {
   const rows: Record<string, string>[] = []
   for (let after = '00000000-0000-0000-0000-000000000000'; ; ) {

@@ -35,7 +35,11 @@ async function linkMembers(request: Request, tx: Tx, added: readonly FoundingMem
     const leadId = lead && entered.get(lead)?.id
     const { id, version } = entered.get(member.externalReferences![0]!.value)!
     if (parentId || leadId)
-      await updateProfile(request, id, { expectedVersion: version, profile: { parentId, leadId } })
+      // With its sources as they are: these links are from there too.
+      await updateProfile(request, id, {
+        expectedVersion: version,
+        profile: { parentId, leadId, sources: member.profile.sources },
+      })
   }
 }
 

@@ -1,11 +1,12 @@
 import { readPartialDate, readUrl } from '../graphql/scalars.ts'
 import { memberTypes, parseId } from '../ids.ts'
 import { checkInput } from '../input.ts'
+import type { Reference } from '../members/lookups.ts'
 import type { ProfileChanges } from '../members/profile.ts'
-import type { NewReference } from '../members/references.ts'
-import type { NewMember } from '../members/service.ts'
+import { sameReference } from '../members/references.ts'
+import type { NewMember } from '../members/registration.ts'
 import type { MemberRow } from '../members/store.ts'
-import { readTexts, splitList, textColumns } from './member-columns.ts'
+import { readTexts, splitList, splitReferences, textColumns } from './member-columns.ts'
 
 type Cells = Readonly<Record<string, string>>
 
@@ -16,7 +17,10 @@ export interface MemberLine {
   readonly name: string
   readonly body: Pick<NewMember, 'kind' | 'associationKind' | 'region'>
   readonly profile: ProfileChanges
-  readonly references: readonly NewReference[]
+  /** As they are kept, each once. */
+  readonly references: readonly Reference[]
+  /** The version of the member that the file shows; null when it shows none. */
+  readonly version: number | null
   refuse(column: string, message: string): void
   /** Checks what a row can't change of a member that is there, and what a new one needs; null for a new one. */
   checkAgainst(present: MemberRow | null): void
@@ -61,15 +65,15 @@ export function readMemberLine(cells: Cells): MemberLine {
     const parsed = parseId(cell)
     return parsed && (memberTypes as readonly string[]).includes(parsed.type) ? parsed.uuid : null
   }
+  const whole = (cell: string) => (/^\d{1,9}$/.test(cell) ? Number(cell) : null)
   const idHint = 'Write the id of a member as the export shows it.'
 
   const kind = kinds.find(known => known === cells.kind)
   if (!kind) refuse('kind', `Write one of ${kinds.join(', ')}.`)
-  const references = splitList(cells.external_references ?? '').map(entry => {
-    const cut = entry.indexOf(':')
-    if (cut < 1) refuse('external_references', `"${entry.slice(0, 60)}" is no key; write system:key.`)
-    return { system: entry.slice(0, cut), value: entry.slice(cut + 1) }
-  })
+  const references: Reference[] = []
+  for (const entry of splitReferences(cells.external_references ?? ''))
+    if (typeof entry === 'string') refuse('external_references', `"${entry.slice(0, 60)}" is no key; write system:key.`)
+    else if (!references.some(sameReference(entry))) references.push(entry)
   const texts = Object.entries(textColumns).map(([field, prefix]) => [field, readTexts(prefix, cells)] as const)
   const body = {
     kind: kind ?? 'COMPANY',
@@ -89,12 +93,13 @@ export function readMemberLine(cells: Cells): MemberLine {
     fields: cells.fields === undefined ? undefined : splitList(cells.fields),
     capabilities: cells.capabilities === undefined ? undefined : splitList(cells.capabilities),
     founded: optional('founded', readPartialDate, 'Write 2022, 2022-09 or 2022-09-26.'),
-    size: optional('size', cell => (/^\d{1,9}$/.test(cell) ? Number(cell) : null), 'Write a whole number.'),
+    size: optional('size', whole, 'Write a whole number.'),
     parentId: optional('parent', memberId, idHint),
     leadId: optional('lead', memberId, idHint),
     creditCode: cells.credit_code === undefined ? undefined : cells.credit_code || null,
   }
   const id = optional('id', memberId, idHint) ?? null
+  const version = optional('version', whole, 'Write the number that the export shows, or nothing.') ?? null
 
   return {
     id,
@@ -102,6 +107,7 @@ export function readMemberLine(cells: Cells): MemberLine {
     body,
     profile,
     references,
+    version,
     refuse,
     checkAgainst: present => {
       if (!present) {
@@ -120,8 +126,9 @@ export function readMemberLine(cells: Cells): MemberLine {
         region: present.regionCode ?? '',
         status: present.status,
       }
+      // An empty cell says nothing of what an import can't change.
       for (const [column, value] of Object.entries(fixed))
-        if (cells[column] !== undefined && cells[column] !== value)
+        if (cells[column] && cells[column] !== value)
           refuse(column, `This is ${value || 'empty'} and an import does not change it.`)
     },
     done: check.done,

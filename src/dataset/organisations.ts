@@ -1,4 +1,4 @@
-import type { NewMember } from '../members/service.ts'
+import type { NewMember } from '../members/registration.ts'
 import type { FactSource, MemberRow } from '../members/store.ts'
 import { readFoundingCsv } from './places.ts'
 

@@ -17,16 +17,23 @@ export interface Connection<Row> {
 /** A connection of whatever rows, as the generated types take it. */
 export type AnyConnection = Connection<object>
 
-/** Shows a page of a store as a connection. */
+/** Shows a page of a store as a connection. Edges and cursors are made when they are asked for. */
 export function connection<Row>(page: Page<Row>): Connection<Row> {
+  const { rows, cursorAt } = page
   return {
-    edges: page.rows.map(({ row, cursor }) => ({ node: row, cursor })),
-    nodes: page.rows.map(({ row }) => row),
+    get edges() {
+      return rows.map((node, i) => ({ node, cursor: cursorAt(i) }))
+    },
+    nodes: rows,
     pageInfo: {
       hasNextPage: page.hasNextPage,
       hasPreviousPage: page.hasPreviousPage,
-      startCursor: page.rows[0]?.cursor ?? null,
-      endCursor: page.rows.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return rows.length > 0 ? cursorAt(0) : null
+      },
+      get endCursor() {
+        return rows.length > 0 ? cursorAt(rows.length - 1) : null
+      },
     },
     totalCount: page.count,
   }

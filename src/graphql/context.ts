@@ -24,6 +24,8 @@ export interface Context {
   readonly feed: Feed
   /** Batched reads for this request alone: they see what the actor may see. */
   readonly loaders: Loaders
+  /** Forgets what was read. Every field of a mutation begins so: what it changes is not what the one before read. */
+  readonly renewLoaders: () => void
 }
 
 /** Makes the context of one request, or of one event of a subscription: with loaders that have read nothing yet. */
@@ -38,5 +40,14 @@ export function createContext(
     requestId: caller.requestId ?? randomUUID(),
     wake: services.wake,
   }
-  return { request, locale: caller.locale, feed: services.feed, loaders: createLoaders(request) }
+  const context = {
+    request,
+    locale: caller.locale,
+    feed: services.feed,
+    loaders: createLoaders(request),
+    renewLoaders: () => {
+      context.loaders = createLoaders(request)
+    },
+  }
+  return context
 }

@@ -262,7 +262,7 @@ export type Mutation = {
   draftAnnouncement: AnnouncementPayload;
   /** Changes an announcement, also after publication: then readers see the change, and listeners of announcementChanged hear of it. */
   editAnnouncement: AnnouncementPayload;
-  /** Sets the moment of publication: DRAFT or SCHEDULED → SCHEDULED. The audience is resolved at that moment; if it reaches nobody then, the announcement goes back to DRAFT. */
+  /** Sets the moment of publication: DRAFT or SCHEDULED → SCHEDULED. The audience is resolved at that moment; if it reaches nobody then, the announcement goes back to DRAFT. What fell due while the service was down goes out once it is back, even if `acknowledgeBy` has passed by then: organisations may still acknowledge it. */
   scheduleAnnouncement: AnnouncementPayload;
   /** Takes the moment of publication away: SCHEDULED → DRAFT. */
   unscheduleAnnouncement: AnnouncementPayload;
@@ -278,6 +278,8 @@ export type Mutation = {
   markAnnouncementRead: AnnouncementPayload;
   /** Enters a body in the directory, as LISTED. */
   registerMember: MemberPayload;
+  /** Corrects what registration fixed: the place, the sort of association, the keys in other systems. */
+  correctRegistration: MemberPayload;
   /** Changes a profile: an officer's own member's, or any for the secretariat. */
   updateProfile: MemberPayload;
   /** Replaces the contacts: of an officer's own member, or of any for the secretariat. */
@@ -290,9 +292,9 @@ export type Mutation = {
   suspendMember: MemberPayload;
   /** Ends a suspension: SUSPENDED → ADMITTED. */
   reinstateMember: MemberPayload;
-  /** Records that a member left: ADMITTED or SUSPENDED → WITHDRAWN. Its officers' tokens end. */
+  /** Records that a member left: ADMITTED or SUSPENDED → WITHDRAWN. The tokens of its officers and the keys of its portals end. */
   withdrawMember: MemberPayload;
-  /** Removes a member: ADMITTED or SUSPENDED → EXPELLED. Its officers' tokens end. */
+  /** Removes a member: ADMITTED or SUSPENDED → EXPELLED. The tokens of its officers and the keys of its portals end. */
   expelMember: MemberPayload;
 };
 
@@ -397,6 +399,13 @@ export type MutationMarkAnnouncementReadArgs = {
 export type MutationRegisterMemberArgs = {
   input: RegisterMemberInput;
   idempotencyKey: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be changed. */
+export type MutationCorrectRegistrationArgs = {
+  id: Scalars['ID']['input'];
+  input: CorrectRegistrationInput;
 };
 
 
@@ -862,7 +871,7 @@ export type AudienceRule = {
   kinds: Array<MemberKind>;
   /** Admitted members in these places or within them, by GB/T 2260 code; empty for any. */
   regions: Array<Scalars['String']['output']>;
-  /** These members; empty for any. */
+  /** These members, at most 100; empty for any. */
   members: Array<Member>;
 };
 
@@ -876,7 +885,7 @@ export type AudienceRuleInput = {
   kinds?: InputMaybe<Array<MemberKind>>;
   /** Admitted members in these places or within them, by GB/T 2260 code; at most 400. */
   regions?: InputMaybe<Array<Scalars['String']['input']>>;
-  /** These members, by id; at most 1,000. Only those that are admitted at publication are reached. */
+  /** These members, by id; at most 100: name more in further rules. Only those that are admitted at publication are reached. */
   members?: InputMaybe<Array<Scalars['ID']['input']>>;
 };
 
@@ -1065,7 +1074,7 @@ export type AttachmentInput = {
 export type DraftAnnouncementInput = {
   /** Titles, at most 200 characters each; at least one. */
   titles: Array<TranslationInput>;
-  /** Texts in Markdown, at most 50,000 characters each; one for every language of the titles. */
+  /** Texts in Markdown, at most 20,000 characters each; one for every language of the titles. A request takes 100 KB: send long texts in several languages one by one, the next with `editAnnouncement`. */
   bodies: Array<TranslationInput>;
   /** What it is about. */
   category: AnnouncementCategory;
@@ -1089,9 +1098,9 @@ export type DraftAnnouncementInput = {
 export type EditAnnouncementInput = {
   /** The version that the caller saw. */
   expectedVersion: Scalars['Int']['input'];
-  /** Titles; only the languages named change. */
+  /** Titles, at most 200 characters each; only the languages named change. A new language needs its text, too. */
   titles?: InputMaybe<Array<TranslationInput>>;
-  /** Texts; only the languages named change. */
+  /** Texts, at most 20,000 characters each; only the languages named change. */
   bodies?: InputMaybe<Array<TranslationInput>>;
   /** What it is about. */
   category?: InputMaybe<AnnouncementCategory>;
@@ -1179,16 +1188,16 @@ export type Member = {
   version: Scalars['Int']['output'];
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
-  contacts: Array<Contact>;
+  /** Whom to talk to, at most 20. Members and the secretariat read them, a listed body its own alone: null for members whose contacts the caller may not read. */
+  contacts: Maybe<Array<Contact>>;
   /** How the body stands to the alliance. */
   membership: Membership;
   /** The place; null for a body of no single place, or whose place is not known. */
   region: Maybe<Region>;
-  /** The keys of this body in other systems. */
+  /** The keys of this body in other systems, at most 20. */
   externalReferences: Array<ExternalReference>;
-  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat. */
-  profileHistory: ProfileRevisionConnection;
+  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat: null for members whose history the caller may not read. */
+  profileHistory: Maybe<ProfileRevisionConnection>;
   /** When the body was entered here. */
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
@@ -1215,16 +1224,16 @@ export type City = Member & Node & {
   version: Scalars['Int']['output'];
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
-  contacts: Array<Contact>;
+  /** Whom to talk to, at most 20. Members and the secretariat read them, a listed body its own alone: null for members whose contacts the caller may not read. */
+  contacts: Maybe<Array<Contact>>;
   /** How the body stands to the alliance. */
   membership: Membership;
   /** The place that the body governs; never null for a city. */
   region: Maybe<Region>;
-  /** The keys of this body in other systems. */
+  /** The keys of this body in other systems, at most 20. */
   externalReferences: Array<ExternalReference>;
-  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat. */
-  profileHistory: ProfileRevisionConnection;
+  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat: null for members whose history the caller may not read. */
+  profileHistory: Maybe<ProfileRevisionConnection>;
   /** When the body was entered here. */
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
@@ -1276,16 +1285,16 @@ export type Association = Member & Node & {
   kind: AssociationKind;
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
-  contacts: Array<Contact>;
+  /** Whom to talk to, at most 20. Members and the secretariat read them, a listed body its own alone: null for members whose contacts the caller may not read. */
+  contacts: Maybe<Array<Contact>>;
   /** How the body stands to the alliance. */
   membership: Membership;
   /** The place; null for a body of no single place, or whose place is not known. */
   region: Maybe<Region>;
-  /** The keys of this body in other systems. */
+  /** The keys of this body in other systems, at most 20. */
   externalReferences: Array<ExternalReference>;
-  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat. */
-  profileHistory: ProfileRevisionConnection;
+  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat: null for members whose history the caller may not read. */
+  profileHistory: Maybe<ProfileRevisionConnection>;
   /** When the body was entered here. */
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
@@ -1309,16 +1318,16 @@ export type Company = Member & Node & {
   version: Scalars['Int']['output'];
   /** What the member says of itself and what is publicly known. */
   profile: Profile;
-  /** Whom to talk to. Members and the secretariat read them; a listed body reads its own alone, and is refused with FORBIDDEN elsewhere. */
-  contacts: Array<Contact>;
+  /** Whom to talk to, at most 20. Members and the secretariat read them, a listed body its own alone: null for members whose contacts the caller may not read. */
+  contacts: Maybe<Array<Contact>>;
   /** How the body stands to the alliance. */
   membership: Membership;
   /** The place; null for a body of no single place, or whose place is not known. */
   region: Maybe<Region>;
-  /** The keys of this body in other systems. */
+  /** The keys of this body in other systems, at most 20. */
   externalReferences: Array<ExternalReference>;
-  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat. */
-  profileHistory: ProfileRevisionConnection;
+  /** Every edit of the profile, the latest first; for the member's own officers and the secretariat: null for members whose history the caller may not read. */
+  profileHistory: Maybe<ProfileRevisionConnection>;
   /** When the body was entered here. */
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
@@ -1384,23 +1393,23 @@ export type AssociationKind =
 export type Profile = {
   /** The name in the language asked for. */
   name: Scalars['String']['output'];
-  /** The name in every language that there is. */
+  /** The name in every language that there is, at most 3. */
   names: Array<Translation>;
   /** One or two sentences; null when there are none. */
   summary: Maybe<Scalars['String']['output']>;
-  /** The summary in every language that there is. */
+  /** The summary in every language that there is, at most 3. */
   summaries: Array<Translation>;
   /** A longer text in Markdown; null when there is none. */
   description: Maybe<Scalars['String']['output']>;
-  /** The description in every language that there is. */
+  /** The description in every language that there is, at most 3. */
   descriptions: Array<Translation>;
   /** The picture of the logo; null when there is none. */
   logoUrl: Maybe<Scalars['URL']['output']>;
   /** The member's own site; null when there is none. */
   websiteUrl: Maybe<Scalars['URL']['output']>;
-  /** Fields of work 「领域」, of the vocabulary FIELD. */
+  /** Fields of work 「领域」, of the vocabulary FIELD; at most 20. */
   fields: Array<Term>;
-  /** Capabilities 「能力」, of the vocabulary CAPABILITY. */
+  /** Capabilities 「能力」, of the vocabulary CAPABILITY; at most 20. */
   capabilities: Array<Term>;
   /** When the body was founded; null when it is not known. */
   founded: Maybe<Scalars['PartialDate']['output']>;
@@ -1414,7 +1423,7 @@ export type Profile = {
   creditCode: Maybe<Scalars['String']['output']>;
   /** Whether the code was accepted by review although its check character does not fit, as with some early codes. */
   creditCodeReviewed: Scalars['Boolean']['output'];
-  /** Where the public facts come from. */
+  /** Where the public facts come from; at most a few for each field. */
   sources: Array<FactSource>;
 };
 
@@ -1436,7 +1445,7 @@ export type ProfileDescriptionArgs = {
   locale: InputMaybe<Scalars['Locale']['input']>;
 };
 
-/** Where a public fact comes from. */
+/** Where a public fact comes from. An entry for a field stands above one for `*`. Whoever edits a field that has a source becomes its source. */
 export type FactSource = {
   /** The field of the profile that the source speaks of, such as `names` or `founded`; `*` for all. */
   fact: Scalars['String']['output'];
@@ -1500,13 +1509,13 @@ export type ProfileRevision = {
   onBehalfOf: Maybe<Member>;
   /** Why, in the editor's words; null when none were given. */
   reason: Maybe<Scalars['String']['output']>;
-  /** What changed; empty for the first version. Changes of the membership stand in its `transitions`. */
+  /** What changed, each field at most once; empty for the first version. Changes of the membership stand in its `transitions`. */
   changes: Array<ProfileChange>;
 };
 
 /** A field of a profile before and after an edit. */
 export type ProfileChange = {
-  /** The field, such as `names` or `websiteUrl`; `contacts` for the contacts as a whole. */
+  /** The field, such as `names` or `websiteUrl`; `contacts` for the contacts as a whole; `region`, `associationKind` and `externalReferences` for a corrected registration. */
   field: Scalars['String']['output'];
   /** The value before, as JSON text; null when there was none. */
   before: Maybe<Scalars['String']['output']>;
@@ -1677,6 +1686,23 @@ export type ApproveCreditCodeInput = {
   reason: Scalars['String']['input'];
 };
 
+/**
+ * What to correct of a registration. A field that is left out stays; null empties it.
+ * The kind of a member stays for ever, since its id tells it.
+ */
+export type CorrectRegistrationInput = {
+  /** The version that the caller saw. */
+  expectedVersion: Scalars['Int']['input'];
+  /** The place by GB/T 2260 code; a city keeps one. */
+  region?: InputMaybe<Scalars['String']['input']>;
+  /** The sort of association; an association keeps one, others have none. */
+  associationKind?: InputMaybe<AssociationKind>;
+  /** Keys of this body in other systems, all of them anew, at most 20. */
+  externalReferences?: InputMaybe<Array<ExternalReferenceInput>>;
+  /** Why, for the history; at most 500 characters. */
+  reason: Scalars['String']['input'];
+};
+
 /** The outcome of a change of a member. */
 export type MemberPayload = {
   /** The member as it stands now; null when nothing was made. After CONFLICT the state that somebody else made. */
@@ -1703,7 +1729,7 @@ export type MemberChanged = {
 export type MemberChangeKind =
   /** The body was entered in the directory. */
   | 'REGISTERED'
-  /** The profile changed. */
+  /** The profile changed, or the registration was corrected. */
   | 'PROFILE'
   /** The contacts changed. */
   | 'CONTACTS'
@@ -1718,8 +1744,8 @@ export type Membership = {
   joiningNumber: Maybe<Scalars['Int']['output']>;
   /** The day of joining in Asia/Shanghai; null for a body that never joined. */
   joinedOn: Maybe<Scalars['Date']['output']>;
-  /** Every change of status, the latest first; at most 100. */
-  transitions: Array<MembershipTransition>;
+  /** Every change of status, the latest first, at most 100; for the member's own officers and the secretariat: null for members whose history the caller may not read. */
+  transitions: Maybe<Array<MembershipTransition>>;
 };
 
 /** The statuses of membership. Role and following are other things. */
@@ -2058,6 +2084,7 @@ export type ResolversTypes = {
   UpdateProfileInput: UpdateProfileInput;
   SetContactsInput: SetContactsInput;
   ApproveCreditCodeInput: ApproveCreditCodeInput;
+  CorrectRegistrationInput: CorrectRegistrationInput;
   MemberPayload: ResolverTypeWrapper<Omit<MemberPayload, 'member' | 'userErrors'> & { member?: Maybe<ResolversTypes['Member']>, userErrors: Array<ResolversTypes['UserError']> }>;
   MemberChanged: ResolverTypeWrapper<Omit<MemberChanged, 'member'> & { member?: Maybe<ResolversTypes['Member']> }>;
   MemberChangeKind: MemberChangeKind;
@@ -2159,6 +2186,7 @@ export type ResolversParentTypes = {
   UpdateProfileInput: UpdateProfileInput;
   SetContactsInput: SetContactsInput;
   ApproveCreditCodeInput: ApproveCreditCodeInput;
+  CorrectRegistrationInput: CorrectRegistrationInput;
   MemberPayload: Omit<MemberPayload, 'member' | 'userErrors'> & { member?: Maybe<ResolversParentTypes['Member']>, userErrors: Array<ResolversParentTypes['UserError']> };
   MemberChanged: Omit<MemberChanged, 'member'> & { member?: Maybe<ResolversParentTypes['Member']> };
   Membership: MemberRow;
@@ -2267,6 +2295,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   acknowledgeAnnouncement?: Resolver<ResolversTypes['AnnouncementPayload'], ParentType, ContextType, RequireFields<MutationAcknowledgeAnnouncementArgs, 'id'>>;
   markAnnouncementRead?: Resolver<ResolversTypes['AnnouncementPayload'], ParentType, ContextType, RequireFields<MutationMarkAnnouncementReadArgs, 'id'>>;
   registerMember?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationRegisterMemberArgs, 'input'>>;
+  correctRegistration?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationCorrectRegistrationArgs, 'id' | 'input'>>;
   updateProfile?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationUpdateProfileArgs, 'id' | 'input'>>;
   setContacts?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationSetContactsArgs, 'id' | 'input'>>;
   approveCreditCode?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationApproveCreditCodeArgs, 'id' | 'input'>>;
@@ -2506,11 +2535,11 @@ export type CityResolvers<ContextType = Context, ParentType extends ResolversPar
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   profile?: Resolver<ResolversTypes['Profile'], ParentType, ContextType>;
-  contacts?: Resolver<Array<ResolversTypes['Contact']>, ParentType, ContextType>;
+  contacts?: Resolver<Maybe<Array<ResolversTypes['Contact']>>, ParentType, ContextType>;
   membership?: Resolver<ResolversTypes['Membership'], ParentType, ContextType>;
   region?: Resolver<Maybe<ResolversTypes['Region']>, ParentType, ContextType>;
   externalReferences?: Resolver<Array<ResolversTypes['ExternalReference']>, ParentType, ContextType>;
-  profileHistory?: Resolver<ResolversTypes['ProfileRevisionConnection'], ParentType, ContextType, Partial<CityProfileHistoryArgs>>;
+  profileHistory?: Resolver<Maybe<ResolversTypes['ProfileRevisionConnection']>, ParentType, ContextType, Partial<CityProfileHistoryArgs>>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   associations?: Resolver<ResolversTypes['MemberConnection'], ParentType, ContextType, Partial<CityAssociationsArgs>>;
@@ -2523,11 +2552,11 @@ export type AssociationResolvers<ContextType = Context, ParentType extends Resol
   version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['AssociationKind'], ParentType, ContextType>;
   profile?: Resolver<ResolversTypes['Profile'], ParentType, ContextType>;
-  contacts?: Resolver<Array<ResolversTypes['Contact']>, ParentType, ContextType>;
+  contacts?: Resolver<Maybe<Array<ResolversTypes['Contact']>>, ParentType, ContextType>;
   membership?: Resolver<ResolversTypes['Membership'], ParentType, ContextType>;
   region?: Resolver<Maybe<ResolversTypes['Region']>, ParentType, ContextType>;
   externalReferences?: Resolver<Array<ResolversTypes['ExternalReference']>, ParentType, ContextType>;
-  profileHistory?: Resolver<ResolversTypes['ProfileRevisionConnection'], ParentType, ContextType, Partial<AssociationProfileHistoryArgs>>;
+  profileHistory?: Resolver<Maybe<ResolversTypes['ProfileRevisionConnection']>, ParentType, ContextType, Partial<AssociationProfileHistoryArgs>>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
@@ -2537,11 +2566,11 @@ export type CompanyResolvers<ContextType = Context, ParentType extends Resolvers
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   profile?: Resolver<ResolversTypes['Profile'], ParentType, ContextType>;
-  contacts?: Resolver<Array<ResolversTypes['Contact']>, ParentType, ContextType>;
+  contacts?: Resolver<Maybe<Array<ResolversTypes['Contact']>>, ParentType, ContextType>;
   membership?: Resolver<ResolversTypes['Membership'], ParentType, ContextType>;
   region?: Resolver<Maybe<ResolversTypes['Region']>, ParentType, ContextType>;
   externalReferences?: Resolver<Array<ResolversTypes['ExternalReference']>, ParentType, ContextType>;
-  profileHistory?: Resolver<ResolversTypes['ProfileRevisionConnection'], ParentType, ContextType, Partial<CompanyProfileHistoryArgs>>;
+  profileHistory?: Resolver<Maybe<ResolversTypes['ProfileRevisionConnection']>, ParentType, ContextType, Partial<CompanyProfileHistoryArgs>>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
@@ -2642,7 +2671,7 @@ export type MembershipResolvers<ContextType = Context, ParentType extends Resolv
   status?: Resolver<ResolversTypes['MembershipStatus'], ParentType, ContextType>;
   joiningNumber?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   joinedOn?: Resolver<Maybe<ResolversTypes['Date']>, ParentType, ContextType>;
-  transitions?: Resolver<Array<ResolversTypes['MembershipTransition']>, ParentType, ContextType>;
+  transitions?: Resolver<Maybe<Array<ResolversTypes['MembershipTransition']>>, ParentType, ContextType>;
 };
 
 export type MembershipTransitionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['MembershipTransition'] = ResolversParentTypes['MembershipTransition']> = {

@@ -1,9 +1,11 @@
-import type { ExecutionResult } from 'graphql'
+import type { ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Position } from '../journal/cursor.ts'
 import type { LiveSource } from './live.ts'
 import type { Audience } from './live-execution.ts'
-import { type LiveOperation, sharingKey } from './live-operation.ts'
+import type { PassingFault } from './live-fault.ts'
+import type { LiveRequest } from './live-operation.ts'
 import type { Checked } from './live-rights.ts'
+import { createSharing } from './live-sharing.ts'
 
 /** Where the results of one joined subscription go. */
 export interface Sink {
@@ -12,6 +14,12 @@ export interface Sink {
   /** Resolves when the receiver can take more: what a subscription that replays the log waits for between events. */
   drained?(): Promise<void>
 }
+
+/**
+ * What a subscription ends with: an error that its receiver is told of, a fault after which it is to come back, or
+ * nothing.
+ */
+export type Ending = ExecutionResult | PassingFault | null
 
 /** Listeners who hear the same. */
 export interface Group extends Audience {
@@ -30,21 +38,23 @@ export interface Group extends Audience {
 
 /** One subscription. */
 export interface Listener extends Checked {
-  readonly operation: LiveOperation
+  readonly operation: LiveRequest
   /** null for one that pulls its results. */
   readonly sink: Sink | null
   group: Group
   /** What it has heard, on its own; while attached, it has heard what the group has heard, too. */
   position: Position
   readonly ended: AbortController
-  /** Resolves when it has ended, with the error that it ended with, if any. */
-  readonly last: PromiseWithResolvers<ExecutionResult | null>
+  /** Resolves when it has ended. */
+  readonly last: PromiseWithResolvers<Ending>
 }
 
 /** The groups of a hub: each is there as long as somebody is in it. */
 export interface Groups {
   /** Puts a new listener in its group. */
-  enter(operation: LiveOperation, source: LiveSource, position: Position, sink: Sink | null): Listener
+  enter(operation: LiveRequest, source: LiveSource, position: Position, sink: Sink | null): Listener
+  /** Whether a listener, as its actor stands now, sees what its group sees. */
+  isAtHome(listener: Listener): boolean
   /** Puts a listener whose actor sees other things now in another group. */
   move(listener: Listener, source: LiveSource): void
   leave(listener: Listener): void
@@ -59,14 +69,24 @@ export function detach(listener: Listener): void {
   if (group.attached.size === 0) group.deserted.abort()
 }
 
+/** What a listener asked for, by its actor as it stands now. */
+function asNow({ operation, actor }: Listener): LiveRequest {
+  return { ...operation, actor }
+}
+
 /** Makes the groups of a hub, none at first. */
-export function createGroups(): Groups {
+export function createGroups(schema: GraphQLSchema): Groups {
+  const sharing = createSharing(schema)
   const groups = new Map<string, Group>()
   let lastId = 0
 
-  function find(operation: LiveOperation, source: LiveSource, position: Position): Group {
-    // Places of two epochs can't be compared, so one group knows one epoch only.
-    const key = `${position.epoch} ${sharingKey(operation, source)}`
+  // Places of two epochs can't be compared, so one group knows one epoch only.
+  function keyOf(operation: LiveRequest, source: LiveSource, { epoch }: Position): string {
+    return `${epoch} ${sharing.keyOf(operation, source)}`
+  }
+
+  function find(operation: LiveRequest, source: LiveSource, position: Position): Group {
+    const key = keyOf(operation, source, position)
     let group = groups.get(key)
     if (!group) {
       group = {
@@ -74,6 +94,7 @@ export function createGroups(): Groups {
         key,
         operation,
         source,
+        isPersonal: sharing.isPersonal(operation, source),
         epoch: position.epoch,
         listeners: new Set(),
         attached: new Set(),
@@ -109,9 +130,10 @@ export function createGroups(): Groups {
       listener.group.listeners.add(listener)
       return listener
     },
+    isAtHome: listener => listener.group.key === keyOf(asNow(listener), listener.group.source, listener.position),
     move: (listener, source) => {
       leave(listener)
-      listener.group = find({ ...listener.operation, actor: listener.actor }, source, listener.position)
+      listener.group = find(asNow(listener), source, listener.position)
       listener.group.listeners.add(listener)
     },
     leave,

@@ -1,3 +1,4 @@
+import DataLoader from 'dataloader'
 import type { Actor, Officer, PortalKey, Staff } from '../access/actor.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 
@@ -14,7 +15,8 @@ export interface Checked {
 /** How old rights may be when an event is delivered, in milliseconds, where no event of the journal told of a change. */
 const validFor = 30_000
 
-function isSignedIn(actor: Actor): actor is SignedIn {
+/** Whether an actor has a token. */
+export function isSignedIn(actor: Actor): actor is SignedIn {
   return 'tokenId' in actor
 }
 
@@ -28,11 +30,17 @@ export function isDue(checked: Checked, now: number): boolean {
   return isSignedIn(checked.actor) && (now - checked.checkedAt >= validFor || isUrgent(checked, now))
 }
 
-/** Whether an event may change what an actor may do. Issuing a token to an officer gives the account its role anew. */
+/**
+ * Whether an event may change what an actor may do. Issuing a token to an officer gives the account its role in the
+ * member anew, for all of its tokens.
+ */
 function touches(event: JournalEvent, actor: SignedIn): boolean {
   if (isEvent(event, 'member.membership')) return actor.kind === 'OFFICER' && actor.memberId === event.subject
   if (isEvent(event, 'token.revoked')) return actor.tokenId === event.subject
-  if (isEvent(event, 'token.issued')) return actor.kind === 'OFFICER'
+  if (isEvent(event, 'token.issued'))
+    return (
+      actor.kind === 'OFFICER' && actor.accountId === event.detail.accountId && actor.memberId === event.detail.memberId
+    )
   return false
 }
 
@@ -40,14 +48,57 @@ function touches(event: JournalEvent, actor: SignedIn): boolean {
 export interface Rights {
   /** Marks those whose rights an event may have changed. */
   notice(events: readonly JournalEvent[], listeners: Iterable<Checked>): void
-  /** Looks the rights up: the listener has its actor as it stands now. Answers whether it may still listen at all. */
+  /**
+   * Looks the rights up: the listener has its actor as it stands now. Answers whether it may still listen at all.
+   * @throws Error when they can't be looked up; then they still must be
+   */
   renew(listener: Checked): Promise<boolean>
 }
 
-/** @param refresh answers the same caller as it stands now; null when its token has ended */
-export function createRights(refresh: (actor: SignedIn) => Promise<Actor | null>, now: () => Date): Rights {
+/** Answers callers as they stand now, by token; null, or nothing, for a token that has ended. */
+export type Refresh = (tokenIds: readonly string[]) => Promise<ReadonlyMap<string, Actor | null>>
+
+/** How many tokens one statement looks up. */
+const batch = 1_000
+
+/**
+ * Looks tokens up in few statements: those that are due at the same moment together, and one statement at a time, during
+ * which the next ones gather.
+ */
+function batchLookUps(refresh: Refresh): (tokenId: string) => Promise<Actor | null> {
+  let running: Promise<unknown> = Promise.resolve()
+  const lookUps = new DataLoader<string, Actor | null>(
+    tokenIds => {
+      const found = refresh([...new Set(tokenIds)])
+      running = Promise.allSettled([found])
+      return found.then(actors => tokenIds.map(tokenId => actors.get(tokenId) ?? null))
+    },
+    {
+      cache: false,
+      maxBatchSize: batch,
+      batchScheduleFn: dispatch => void running.then(() => setImmediate(dispatch)),
+    },
+  )
+  return tokenId => lookUps.load(tokenId)
+}
+
+/** Makes the part of the hub that knows what listeners may hear. */
+export function createRights(refresh: Refresh, now: () => Date): Rights {
   /** Look-ups under way, by token: one socket may have many subscriptions. */
   const underWay = new Map<string, Promise<Actor | null>>()
+  const lookUp = batchLookUps(refresh)
+
+  function find(tokenId: string): Promise<Actor | null> {
+    const known = underWay.get(tokenId)
+    if (known) return known
+    const found = lookUp(tokenId)
+    underWay.set(tokenId, found)
+    const done = () => {
+      if (underWay.get(tokenId) === found) underWay.delete(tokenId)
+    }
+    found.then(done, done)
+    return found
+  }
 
   return {
     notice: (events, listeners) => {
@@ -65,20 +116,15 @@ export function createRights(refresh: (actor: SignedIn) => Promise<Actor | null>
       if (!isSignedIn(actor)) return true
       // Before the look-up: a change noticed while it is under way marks the listener again.
       listener.checkedAt = now().getTime()
-      let current = underWay.get(actor.tokenId)
-      if (!current) {
-        const lookUp = refresh(actor)
-        current = lookUp
-        underWay.set(actor.tokenId, lookUp)
-        const done = () => {
-          if (underWay.get(actor.tokenId) === lookUp) underWay.delete(actor.tokenId)
-        }
-        lookUp.then(done, done)
+      try {
+        const answer = await find(actor.tokenId)
+        if (!answer || (isSignedIn(answer) && answer.expiresAt <= now())) return false
+        listener.actor = answer
+        return true
+      } catch (error) {
+        listener.checkedAt = 0
+        throw error
       }
-      const answer = await current
-      if (!answer || (isSignedIn(answer) && answer.expiresAt <= now())) return false
-      listener.actor = answer
-      return true
     },
   }
 }

@@ -1,9 +1,24 @@
 import DataLoader from 'dataloader'
 import type { Request } from '../access/request.ts'
 import { findPortalKeys, findPortals, findTokens, type PortalRow, type TokenRow } from '../access/store.ts'
-import { findReceipts, type ReceiptRow } from '../announcements/recipients.ts'
-import { type AnnouncementRow, findAnnouncements } from '../announcements/store.ts'
+import type { Audience } from '../announcements/audience.ts'
+import {
+  findReceipts,
+  pageRecipients,
+  type ReceiptRow,
+  type RecipientList,
+  type RecipientRow,
+} from '../announcements/recipients.ts'
+import {
+  type AnnouncementRevisionRow,
+  findRevisionBodies,
+  pageRevisions,
+  type RevisionList,
+} from '../announcements/revisions.ts'
+import { type AnnouncementRow, findAnnouncements, findAudiences, findBodies } from '../announcements/store.ts'
 import type { Page } from '../database/page.ts'
+import type { Translations } from '../languages.ts'
+import { type ProfileRevisionList, pageProfileRevisions } from '../members/history.ts'
 import { type MemberList, pageMemberLists } from '../members/list.ts'
 import {
   type ContactRow,
@@ -11,6 +26,7 @@ import {
   findMembers,
   findReferences,
   type MemberRow,
+  type ProfileRevisionRow,
   type ReferenceRow,
 } from '../members/store.ts'
 import { findTransitions, type TransitionRow } from '../membership/store.ts'
@@ -39,6 +55,26 @@ function manyByKey<Row>(
   })
 }
 
+/**
+ * A loader of what belongs to an announcement besides its row. A change makes a version: what one mutation of a request
+ * read is not shown to the next one.
+ */
+function byVersion<Key, Value>(
+  find: (keys: readonly Key[]) => Promise<(Value | Error)[]>,
+  versionOf: (key: Key) => { readonly id: string; readonly version: number },
+  rest: (key: Key) => unknown = () => null,
+): DataLoader<Key, Value, string> {
+  const cacheKeyFn = (key: Key) => `${versionOf(key).id} ${versionOf(key).version} ${JSON.stringify(rest(key))}`
+  return new DataLoader(find, { cacheKeyFn })
+}
+
+/** A loader that answers a page for each list. */
+function pages<List, Row>(
+  read: (lists: readonly List[]) => Promise<(Page<Row> | Error)[]>,
+): DataLoader<List, Page<Row>, string> {
+  return new DataLoader(read, { cacheKeyFn: list => JSON.stringify(list) })
+}
+
 /** Batched reads, one set per request. Each sees only what the request's actor may see. */
 export interface Loaders {
   readonly regionById: DataLoader<string, RegionRow | null>
@@ -50,9 +86,16 @@ export interface Loaders {
   readonly memberList: DataLoader<MemberList, Page<MemberRow>, string>
   readonly memberContacts: DataLoader<string, ContactRow[]>
   readonly memberReferences: DataLoader<string, ReferenceRow[]>
+  /** Edits of profiles, the latest first. */
+  readonly memberRevisions: DataLoader<ProfileRevisionList, Page<ProfileRevisionRow>, string>
   /** The latest first. */
   readonly memberTransitions: DataLoader<string, TransitionRow[]>
   readonly announcementById: DataLoader<string, AnnouncementRow | null>
+  readonly announcementBodies: DataLoader<AnnouncementRow, Translations, string>
+  readonly announcementAudience: DataLoader<AnnouncementRow, Audience, string>
+  readonly announcementRecipients: DataLoader<RecipientList, Page<RecipientRow>, string>
+  readonly announcementRevisions: DataLoader<RevisionList, Page<AnnouncementRevisionRow>, string>
+  readonly announcementRevisionBodies: DataLoader<AnnouncementRevisionRow, Translations, string>
   /** By the UUID of the announcement; null for callers that have no inbox. */
   readonly announcementReceipt: DataLoader<string, ReceiptRow | null>
   readonly tokenById: DataLoader<string, TokenRow | null>
@@ -102,12 +145,11 @@ export function createLoaders(request: Request): Loaders {
       )
     },
     get memberList() {
-      return lazily(
-        'memberList',
-        () =>
-          new DataLoader<MemberList, Page<MemberRow>, string>(lists => pageMemberLists(db, actor, lists), {
-            cacheKeyFn: list => JSON.stringify(list),
-          }),
+      return lazily('memberList', () => pages((lists: readonly MemberList[]) => pageMemberLists(db, actor, lists)))
+    },
+    get memberRevisions() {
+      return lazily('memberRevisions', () =>
+        pages((lists: readonly ProfileRevisionList[]) => pageProfileRevisions(db, lists)),
       )
     },
     get memberContacts() {
@@ -139,6 +181,48 @@ export function createLoaders(request: Request): Loaders {
         oneByKey(
           ids => findAnnouncements(db, actor, ids),
           row => row.id,
+        ),
+      )
+    },
+    get announcementBodies() {
+      return lazily('announcementBodies', () =>
+        byVersion(
+          (rows: readonly AnnouncementRow[]) => findBodies(db, rows),
+          row => row,
+        ),
+      )
+    },
+    get announcementAudience() {
+      return lazily('announcementAudience', () =>
+        byVersion(
+          (rows: readonly AnnouncementRow[]) => findAudiences(db, rows),
+          row => row,
+        ),
+      )
+    },
+    get announcementRecipients() {
+      return lazily('announcementRecipients', () =>
+        byVersion(
+          (lists: readonly RecipientList[]) => pageRecipients(db, lists),
+          list => list.announcement,
+          ({ acknowledged, args }) => [acknowledged, args],
+        ),
+      )
+    },
+    get announcementRevisions() {
+      return lazily('announcementRevisions', () =>
+        byVersion(
+          (lists: readonly RevisionList[]) => pageRevisions(db, lists),
+          list => list.announcement,
+          list => list.args,
+        ),
+      )
+    },
+    get announcementRevisionBodies() {
+      return lazily('announcementRevisionBodies', () =>
+        byVersion(
+          (rows: readonly AnnouncementRevisionRow[]) => findRevisionBodies(db, rows),
+          ({ announcementId, version }) => ({ id: announcementId, version }),
         ),
       )
     },

@@ -2,17 +2,21 @@ import { demand } from '../access/actor.ts'
 import { InvalidInput, PublicError, text } from '../errors.ts'
 import { type IdType, parseId } from '../ids.ts'
 import { writeCursor } from '../journal/cursor.ts'
+import { ofType } from '../members/member-id.ts'
 import type { Context } from './context.ts'
 import type { Resolvers } from './generated.ts'
 
 const mostNodes = 100
 
+const loadMember = async ({ loaders }: Context, uuid: string, type: IdType) =>
+  ofType(await loaders.memberById.load(uuid), type)
+
 /** How to load a thing of each type; every loader answers null for what the actor may not see. */
-const load: Record<IdType, (context: Context, uuid: string) => Promise<object | null>> = {
+const load: Record<IdType, (context: Context, uuid: string, type: IdType) => Promise<object | null>> = {
   Region: ({ loaders }, uuid) => loaders.regionById.load(uuid),
-  City: ({ loaders }, uuid) => loaders.memberById.load(uuid),
-  Association: ({ loaders }, uuid) => loaders.memberById.load(uuid),
-  Company: ({ loaders }, uuid) => loaders.memberById.load(uuid),
+  City: loadMember,
+  Association: loadMember,
+  Company: loadMember,
   Announcement: ({ loaders }, uuid) => loaders.announcementById.load(uuid),
   Token: ({ loaders, request }, uuid) => {
     demand(request.actor, 'ACCESS_MANAGE')
@@ -39,12 +43,8 @@ async function loadNode(context: Context, id: string): Promise<(object & Named) 
       ),
     )
   try {
-    const row = await load[parsed.type](context, parsed.uuid)
-    if (!row) return null
-    // A member's id tells its kind, so an id with the prefix of another kind is the id of nothing.
-    if ('kind' in row && typeof row.kind === 'string' && ['City', 'Association', 'Company'].includes(parsed.type))
-      if (row.kind !== parsed.type.toUpperCase()) return null
-    return { ...row, __typename: parsed.type }
+    const row = await load[parsed.type](context, parsed.uuid, parsed.type)
+    return row && { ...row, __typename: parsed.type }
   } catch (error) {
     // What the caller may not see does not exist for it.
     if (error instanceof PublicError && (error.code === 'FORBIDDEN' || error.code === 'UNAUTHENTICATED')) return null
@@ -66,7 +66,8 @@ export const nodeResolvers: Resolvers = {
             `一次最多查询 ${mostNodes} 个 id，此处有 ${ids.length} 个。`,
           ),
         )
-      return Promise.all(ids.map(id => loadNode(context, id))) as never
+      // Not awaited here: each that fails is the error of its own place in the list.
+      return ids.map(id => loadNode(context, id)) as never
     },
     asOf: (_, __, { feed }) => writeCursor(feed.position()),
   },

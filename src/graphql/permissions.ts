@@ -53,9 +53,24 @@ const strictFieldResolver: GraphQLFieldResolver<unknown, Context> = (source, arg
   return value
 }
 
+/** @throws Error when a field of an object needs another permission than the same field of an interface of it */
+function demandAgreement(type: GraphQLObjectType, field: GraphQLField<unknown, Context>): void {
+  const own = fieldPermission(type, field)
+  for (const parent of type.getInterfaces()) {
+    const inherited = parent.getFields()[field.name]
+    const needed = inherited && fieldPermission(parent, inherited)
+    // `Node.id` is public of whatever type: who may not see a thing gets no thing to ask.
+    if (needed !== undefined && needed !== own && parent.name !== 'Node')
+      throw new Error(
+        `${type.name}.${field.name} needs ${own} and ${parent.name}.${field.name} ${needed}: state the same in the SDL.`,
+      )
+  }
+}
+
 /**
  * Puts the permission stated in the SDL before every resolver of the schema, and a strict resolver where there is none.
- * @throws Error when a field states none
+ * Every field of Mutation begins with loaders that have read nothing.
+ * @throws Error when a field states none, or another than the interface that it is of
  */
 export function enforcePermissions(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
@@ -63,15 +78,18 @@ export function enforcePermissions(schema: GraphQLSchema): GraphQLSchema {
     for (const field of Object.values(type.getFields())) {
       const permission = fieldPermission(type, field)
       if (isInterfaceType(type)) continue
+      demandAgreement(type, field)
+      const changes = type === schema.getMutationType()
       const resolve = field.resolve ?? strictFieldResolver
       field.resolve = resolve
-      if (permission === 'PUBLIC') continue
+      if (permission === 'PUBLIC' && !changes) continue
       field.resolve = (source, args, context: Context, info) => {
-        demand(context.request.actor, permission)
+        if (permission !== 'PUBLIC') demand(context.request.actor, permission)
+        if (changes) context.renewLoaders()
         return resolve(source, args, context, info)
       }
       const { subscribe } = field
-      if (subscribe)
+      if (subscribe && permission !== 'PUBLIC')
         field.subscribe = (source, args, context: Context, info) => {
           demand(context.request.actor, permission)
           return subscribe(source, args, context, info)

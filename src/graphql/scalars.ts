@@ -38,12 +38,16 @@ function isDay(year: number, month: number, day: number): boolean {
   return year >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
-function readDateTime(value: string): Date | null {
+/** The moments that are read, in UTC: the years 0001 to 9999, as RFC 3339 can write them. */
+const [firstMoment, lastMoment] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')]
+
+/** Reads a moment as RFC 3339 writes it, with any offset; null for one that does not exist. */
+export function readDateTime(value: string): Date | null {
   const parts = rfc3339.exec(value)
   if (!parts || !isDay(Number(parts[1]), Number(parts[2]), Number(parts[3]))) return null
   if (Number(parts[4]) > 23 || Number(parts[5]) > 59 || Number(parts[6]) > 59) return null
   const moment = new Date(value)
-  return Number.isNaN(moment.getTime()) || moment.getTime() < 0 ? null : moment
+  return moment.getTime() >= firstMoment && moment.getTime() <= lastMoment ? moment : null
 }
 
 function readDate(value: string): string | null {
@@ -57,11 +61,15 @@ export function readPartialDate(value: string): string | null {
   return value.startsWith('0') ? null : readDate(value)
 }
 
+const longestUrl = 2000
+
 /** Reads an absolute http or https URL without user and password; null for anything else. */
 export function readUrl(value: string): string | null {
-  if (value.length > 2000 || !URL.canParse(value)) return null
+  if (value.length > longestUrl || !URL.canParse(value)) return null
   const url = new URL(value)
-  return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? url.href : null
+  // The form that is kept is longer where characters are percent-encoded.
+  if (url.href.length > longestUrl || !/^https?:$/.test(url.protocol)) return null
+  return url.username === '' && url.password === '' ? url.href : null
 }
 
 const same = (value: string) => value
@@ -72,7 +80,10 @@ export const scalars = {
     'DateTime',
     readDateTime,
     (value: Date) => value.toISOString(),
-    text('write an existing moment such as 2026-11-23T08:00:00Z', '请填写存在的时刻，例如 2026-11-23T08:00:00Z'),
+    text(
+      'write an existing moment of the years 0001 to 9999 with its offset from UTC, such as 2026-11-23T08:00:00Z or 2026-11-23T16:00:00+08:00',
+      '请填写公元 1 年至 9999 年间存在的时刻并注明时区，例如 2026-11-23T08:00:00Z 或 2026-11-23T16:00:00+08:00',
+    ),
   ),
   Date: stringScalar(
     'Date',

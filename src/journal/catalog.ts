@@ -13,8 +13,17 @@ export interface Events {
   'member.membership': { from: string; to: string; version: number }
   /** A token ended before its time: its sockets close. Subject: the token. */
   'token.revoked': Record<string, never>
-  /** A token was issued. Subject: the token. */
-  'token.issued': Record<string, never>
+  /**
+   * A token was issued, to an account or to a portal; to an officer together with the role in the member, which holds
+   * for the account's other tokens, too. Subject: the token.
+   */
+  'token.issued': {
+    kind: 'OFFICER' | 'SECRETARIAT' | 'PORTAL'
+    accountId: string | null
+    memberId: string | null
+    role: 'REPRESENTATIVE' | 'LIAISON' | 'VIEWER' | null
+    portalId: string | null
+  }
   /** A portal was registered. Subject: the portal. */
   'portal.registered': Record<string, never>
   /** Published, by a person or on its time. Subject: the announcement. */

@@ -1,12 +1,15 @@
 import { InvalidInput, text } from '../errors.ts'
-import type { MemberFilter as FilterInput } from '../graphql/generated.ts'
 import { searchTerm } from '../name-keys.ts'
-import { readRegionCode } from '../regions/resolvers.ts'
+import { readRegionCode } from '../regions/code.ts'
 import type { MemberFilter } from './list.ts'
+import { normaliseReference } from './references.ts'
 import type { MemberRow } from './store.ts'
 
 /** The longest list of values that a filter takes. */
 const mostValues = 100
+
+/** A filter as the SDL's MemberFilter has it: `name` is what people write. */
+type FilterInput = MemberFilter
 
 /**
  * Reads a filter as a caller wrote it. Codes that nobody knows find nobody.
@@ -26,7 +29,7 @@ export function readFilter(filter: FilterInput | null | undefined): MemberFilter
     ...filter,
     regions: filter?.regions?.map(readRegionCode),
     name: filter?.name == null ? null : searchTerm(filter.name),
-    externalReference: reference && { system: reference.system.trim().toLowerCase(), value: reference.value.trim() },
+    externalReference: reference && normaliseReference(reference),
   }
 }
 

@@ -1,7 +1,7 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
 import type { Actor } from '../access/actor.ts'
 import type { Db } from '../database/client.ts'
-import { type Page, type PageArgs, type PageOrder, readPage, readPages } from '../database/page.ts'
+import { type Page, type PageArgs, type PageOrder, pageAlike, readPage, readPages } from '../database/page.ts'
 import type { DB } from '../database/tables.ts'
 import { codePrefix, containing } from '../regions/store.ts'
 import { type MemberRow, visibleMembers } from './store.ts'
@@ -118,22 +118,20 @@ export interface MemberList {
  * @returns the pages in the order of the lists
  * @throws InvalidInput as `pageMembers`
  */
-export async function pageMemberLists(
+export function pageMemberLists(
   db: Db,
   actor: Actor,
   lists: readonly MemberList[],
 ): Promise<(Page<MemberRow> | Error)[]> {
-  const pages = new Map<MemberList, Page<MemberRow> | Error>()
-  const alike = Map.groupBy(lists, ({ order, args }) => JSON.stringify([order, args]))
-  await Promise.all(
-    [...alike.values()].map(async group => {
+  return pageAlike(
+    lists,
+    ({ order, args }) => JSON.stringify([order, args]),
+    group => {
       const { order, args } = group[0]!
       const queries = group.map(({ filter }) => selectMeeting(db, actor, filter))
-      const found = await readPages(db, queries, pageOrder(order), args).catch((error: Error) => error)
-      for (const [i, list] of group.entries()) pages.set(list, found instanceof Error ? found : found[i]!)
-    }),
+      return readPages(db, queries, pageOrder(order), args)
+    },
   )
-  return lists.map(list => pages.get(list)!)
 }
 
 /** The member as it stands now, if the actor may see it and it meets the filter; undefined otherwise. */

@@ -1,5 +1,4 @@
 import { type Actor, isStaff } from '../access/actor.ts'
-import { Forbidden, text } from '../errors.ts'
 import type { memberTypes } from '../ids.ts'
 import type { MemberRow } from './store.ts'
 
@@ -24,30 +23,12 @@ export function mayEditMember(actor: Actor, memberId: string): boolean {
   return ownOrStaff(actor, memberId)
 }
 
-/**
- * Who changed a profile or a membership, and why, is for the member's own officers and the secretariat.
- * @throws Forbidden for everybody else
- */
-export function demandHistory(actor: Actor, memberId: string): void {
-  if (!ownOrStaff(actor, memberId))
-    throw new Forbidden(
-      text(
-        "A member's history is for its own officers and the secretariat.",
-        '成员的历史记录仅供其本单位联络员与秘书处查看。',
-      ),
-    )
+/** Who changed a profile or a membership, and why, is for the member's own officers and the secretariat. */
+export function mayReadHistory(actor: Actor, memberId: string): boolean {
+  return ownOrStaff(actor, memberId)
 }
 
-/**
- * Contact details are for members among themselves: the officers of a body that has not joined read its own alone.
- * @throws Forbidden
- */
-export function demandContacts(actor: Actor, memberId: string): void {
-  if (actor.kind === 'OFFICER' && actor.memberStatus === 'LISTED' && actor.memberId !== memberId)
-    throw new Forbidden(
-      text(
-        'Contact details are for members. Your body is listed and has not joined; you can read its own contacts.',
-        '联系方式仅供成员查看。贵单位尚未入会，只能查看本单位的联系方式。',
-      ),
-    )
+/** Contact details are for members among themselves: the officers of a body that has not joined read its own alone. */
+export function mayReadContacts(actor: Actor, memberId: string): boolean {
+  return !(actor.kind === 'OFFICER' && actor.memberStatus === 'LISTED' && actor.memberId !== memberId)
 }

@@ -1,12 +1,13 @@
 import type { Actor } from '../access/actor.ts'
-import type { Tx } from '../database/client.ts'
+import { json } from '../database/json.ts'
 import type { InputCheck } from '../input.ts'
 import type { Locale, Translations } from '../languages.ts'
 import { latinKey, pinyinKey, searchText, strokeKey } from '../name-keys.ts'
-import { findTerms, type VocabularyName } from '../vocabularies/store.ts'
+import type { VocabularyName } from '../vocabularies/store.ts'
 import { checkCreditCode, normaliseCreditCode } from './credit-code.ts'
 import { addCreditCodeFault, addCreditCodeTaken } from './credit-code-faults.ts'
-import { type FactSource, findChains, isCreditCodeTaken, lockChains, type MemberRow } from './store.ts'
+import type { Lookups } from './lookups.ts'
+import { type FactSource, findChains, lockChains, type MemberRow } from './store.ts'
 
 /** A text in one language; an empty one removes the language. */
 export interface Text {
@@ -118,7 +119,7 @@ function nextNames(
 
 /** The codes once each, checked against their vocabulary. */
 async function nextTerms(
-  tx: Tx,
+  lookups: Lookups,
   check: InputCheck,
   present: Profile,
   sent: ProfileChanges,
@@ -138,15 +139,8 @@ async function nextTerms(
       .filter(code => !present[name].includes(code))
       .map(code => ({ name, code, key: `${vocabulary} ${code}` })),
   )
-  if (asked.length === 0) return next
-  const known = new Set(
-    (
-      await findTerms(
-        tx,
-        asked.map(({ key }) => key),
-      )
-    ).map(row => `${row.vocabulary} ${row.code}`),
-  )
+  const known = new Set<string>()
+  await Promise.all(asked.map(async ({ key }) => (await lookups.hasTerm(key)) && known.add(key)))
   for (const { name, vocabulary } of wanted) {
     const unknown = asked
       .filter(entry => entry.name === name && !known.has(entry.key))
@@ -164,7 +158,7 @@ async function nextTerms(
 
 /** Parent and lead: that they exist, are others, and close no circle. */
 async function nextBodies(
-  tx: Tx,
+  lookups: Lookups,
   actor: Actor,
   check: InputCheck,
   self: string | null,
@@ -181,8 +175,8 @@ async function nextBodies(
     leadId: next.leadId === present.leadId ? null : next.leadId,
   }
   if (changed.parentId === null && changed.leadId === null) return next
-  await lockChains(tx)
-  const chains = await findChains(tx, actor, changed)
+  await lockChains(lookups.tx)
+  const chains = await findChains(lookups.tx, actor, changed)
   for (const link of ['parent', 'lead'] as const) {
     const id = changed[`${link}Id`]
     if (id === null) continue
@@ -207,7 +201,7 @@ async function nextBodies(
 }
 
 async function nextCreditCode(
-  tx: Tx,
+  lookups: Lookups,
   check: InputCheck,
   self: string | null,
   present: Profile,
@@ -221,7 +215,7 @@ async function nextCreditCode(
   if (code !== null) {
     const fault = checkCreditCode(code)
     if (fault) addCreditCodeFault(check, field, fault)
-    else if (await isCreditCodeTaken(tx, code, self)) addCreditCodeTaken(check, field)
+    else if (((await lookups.creditCodeOwner(code)) ?? self) !== self) addCreditCodeTaken(check, field)
   }
   return { creditCode: code, creditCodeReviewed: false }
 }
@@ -232,7 +226,7 @@ async function nextCreditCode(
  * @param field the path of the changes in the input
  */
 export async function nextProfile(
-  tx: Tx,
+  lookups: Lookups,
   actor: Actor,
   check: InputCheck,
   self: string | null,
@@ -253,9 +247,9 @@ export async function nextProfile(
     founded: sentOr(sent.founded, present.founded),
     size,
     sources: [...(sentOr(sent.sources, present.sources) ?? [])],
-    ...(await nextTerms(tx, check, present, sent, field)),
-    ...(await nextBodies(tx, actor, check, self, present, sent, field)),
-    ...(await nextCreditCode(tx, check, self, present, sent.creditCode, at('creditCode'))),
+    ...(await nextTerms(lookups, check, present, sent, field)),
+    ...(await nextBodies(lookups, actor, check, self, present, sent, field)),
+    ...(await nextCreditCode(lookups, check, self, present, sent.creditCode, at('creditCode'))),
   }
 }
 
@@ -263,6 +257,17 @@ export async function nextProfile(
 export function profileOf(member: MemberRow): Profile {
   const profile: Profile = { ...emptyProfile }
   return Object.assign(profile, Object.fromEntries(profileColumns.map(column => [column, member[column]])))
+}
+
+/** A profile as the table takes it. */
+export function columnsOf({ names, summaries, descriptions, sources, ...rest }: Profile) {
+  return {
+    ...rest,
+    names: json(names),
+    summaries: json(summaries),
+    descriptions: json(descriptions),
+    sources: json(sources) as never,
+  }
 }
 
 /** How much of a sort key is kept: some 80 characters of a name by stroke. An index entry holds 2,700 bytes. */

@@ -1,16 +1,17 @@
 import type { Tx } from '../database/client.ts'
 import { checkInput, type InputCheck } from '../input.ts'
-import { findTakenReferences, insertReferences } from './store.ts'
+import type { Lookups, Reference } from './lookups.ts'
+import { insertReferences } from './store.ts'
 
-/** A key of a body in another system. */
-export interface NewReference {
-  readonly system: string
-  readonly value: string
+/** The most keys in other systems that a member has. */
+export const mostReferences = 20
+
+/** A key as it is kept: the system in lower case, no white space around. */
+export function normaliseReference({ system, value }: Reference): Reference {
+  return { system: system.trim().toLowerCase(), value: value.trim() }
 }
 
-const mostReferences = 20
-
-function addTaken(check: InputCheck, field: readonly string[], { system, value }: NewReference): void {
+function addTaken(check: InputCheck, field: readonly string[], { system, value }: Reference): void {
   check.add(
     'TAKEN',
     field,
@@ -19,42 +20,48 @@ function addTaken(check: InputCheck, field: readonly string[], { system, value }
   )
 }
 
-const same = (a: NewReference) => (b: NewReference) => a.system === b.system && a.value === b.value
+/** Whether the other key is this one. */
+export const sameReference = (a: Reference) => (b: Reference) => a.system === b.system && a.value === b.value
 
-/** The references as they will be kept. What is wrong with them goes to `check`; ask it before writing. */
+/**
+ * The references as they will be kept. What is wrong with them goes to `check`; ask it before writing.
+ * @param self the UUID of the member, which may have them already; null for one that is being entered
+ */
 export async function checkReferences(
-  tx: Tx,
+  lookups: Lookups,
   check: InputCheck,
-  sent: readonly NewReference[],
+  sent: readonly Reference[],
   field: readonly string[],
-): Promise<readonly NewReference[]> {
+  self: string | null,
+): Promise<readonly Reference[]> {
   check.size(sent, field, mostReferences)
   const references = sent.slice(0, mostReferences).map(({ system, value }, i) => ({
     system: check.text(system, [...field, String(i), 'system'], 60).toLowerCase(),
     value: check.text(value, [...field, String(i), 'value'], 200),
   }))
-  const taken = references.length > 0 ? await findTakenReferences(tx, references) : []
+  const owners = await Promise.all(references.map(lookups.referenceOwner))
   for (const [i, reference] of references.entries()) {
-    if (references.findIndex(same(reference)) < i)
+    if (references.findIndex(sameReference(reference)) < i)
       check.add('INVALID', [...field, String(i)], 'This key is given twice.', '此键重复给出。')
-    if (taken.some(same(reference))) addTaken(check, [...field, String(i)], reference)
+    if (owners[i] && owners[i] !== self) addTaken(check, [...field, String(i)], reference)
   }
   return references
 }
 
-/** Gives a new member its references. @throws InputRefused when another took one since they were checked */
+/** Gives members their new references. @throws InputRefused when another took one since they were checked */
 export async function claimReferences(
   tx: Tx,
-  memberId: string,
-  references: readonly NewReference[],
+  claims: readonly { readonly memberId: string; readonly references: readonly Reference[] }[],
   field: readonly string[],
 ): Promise<void> {
   const claimed = await insertReferences(
     tx,
-    references.map(reference => ({ ...reference, memberId })),
+    claims.flatMap(({ memberId, references }) => references.map(reference => ({ ...reference, memberId }))),
   )
+  const free = new Set(claimed.map(({ system, value }) => `${system}\n${value}`))
   const check = checkInput()
-  for (const [i, reference] of references.entries())
-    if (!claimed.some(same(reference))) addTaken(check, [...field, String(i)], reference)
+  for (const { references } of claims)
+    for (const [i, reference] of references.entries())
+      if (!free.has(`${reference.system}\n${reference.value}`)) addTaken(check, [...field, String(i)], reference)
   check.done()
 }

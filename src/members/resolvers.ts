@@ -1,3 +1,4 @@
+import type { Request } from '../access/request.ts'
 import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
 import type {
@@ -10,45 +11,47 @@ import type {
 import { liveField } from '../graphql/live.ts'
 import { payload } from '../graphql/payload.ts'
 import { listTranslations } from '../graphql/shared-resolvers.ts'
-import { memberTypes, readId, writeId } from '../ids.ts'
+import { memberTypes, parseId, readId, writeId } from '../ids.ts'
 import type { JournalEvent } from '../journal/catalog.ts'
 import { translated } from '../languages.ts'
 import type { TermRow } from '../vocabularies/store.ts'
+import { correctRegistration } from './correction.ts'
 import { readCityFilter, readFilter } from './filter.ts'
-import { pageRevisions } from './history.ts'
 import { findMeeting, pageMembers } from './list.ts'
-import { demandContacts, demandHistory, memberType } from './policy.ts'
+import { ofType, readMemberId } from './member-id.ts'
+import { mayReadContacts, mayReadHistory, memberType } from './policy.ts'
 import type { ProfileChanges } from './profile.ts'
 import { approveCreditCode, registerMember, setContacts, updateProfile } from './service.ts'
 import { findKinds, type MemberRow } from './store.ts'
 
 /** The member with this id; null when there is none that the actor may see, or when it is of another kind than the id. */
 async function loadMember({ loaders }: Context, id: string): Promise<MemberRow | null> {
-  const member = await loaders.memberById.load(readId(id, ...memberTypes))
-  return member && writeId(memberType(member), member.id) === id ? member : null
+  const uuid = readId(id, ...memberTypes)
+  return ofType(await loaders.memberById.load(uuid), parseId(id)!.type)
 }
 
-const readMemberId = (id: string | null | undefined) => (id == null ? id : readId(id, ...memberTypes))
-
-function readProfile({ parent, lead, ...profile }: ProfileInput): ProfileChanges {
-  return { ...profile, parentId: readMemberId(parent), leadId: readMemberId(lead) }
+async function readProfile({ db }: Request, { parent, lead, ...profile }: ProfileInput): Promise<ProfileChanges> {
+  const at = (name: string) => ['input', 'profile', name]
+  return {
+    ...profile,
+    parentId: parent == null ? parent : await readMemberId(db, parent, at('parent')),
+    leadId: lead == null ? lead : await readMemberId(db, lead, at('lead')),
+  }
 }
 
 /** What City, Association and Company have in common. */
 const member = {
   id: row => writeId(memberType(row), row.id),
   profile: row => row,
-  contacts: (row, _, { loaders, request }) => {
-    demandContacts(request.actor, row.id)
-    return loaders.memberContacts.load(row.id)
-  },
+  contacts: (row, _, { loaders, request }) =>
+    mayReadContacts(request.actor, row.id) ? loaders.memberContacts.load(row.id) : null,
   membership: row => row,
   region: (row, _, { loaders }) => (row.regionCode === null ? null : loaders.regionByCode.load(row.regionCode)),
   externalReferences: (row, _, { loaders }) => loaders.memberReferences.load(row.id),
-  profileHistory: async (row, page, { request }) => {
-    demandHistory(request.actor, row.id)
-    return connection(await pageRevisions(request.db, row.id, page))
-  },
+  profileHistory: async (row, args, { loaders, request }) =>
+    mayReadHistory(request.actor, row.id)
+      ? connection(await loaders.memberRevisions.load({ memberId: row.id, args }))
+      : null,
 } satisfies CityResolvers
 
 /** The list of bodies of one kind in a city. */
@@ -119,17 +122,21 @@ export const memberResolvers: Resolvers = {
   },
   Mutation: {
     registerMember: (_, { input, idempotencyKey }, { request }) =>
-      payload('member', () =>
-        registerMember(request, { ...input, profile: readProfile(input.profile) }, idempotencyKey),
-      ),
+      payload('member', async () => {
+        const profile = await readProfile(request, input.profile)
+        return registerMember(request, { ...input, profile }, idempotencyKey)
+      }),
     updateProfile: (_, { id, input }, { request }) =>
-      payload('member', () =>
-        updateProfile(request, readId(id, ...memberTypes), { ...input, profile: readProfile(input.profile) }),
-      ),
+      payload('member', async () => {
+        const memberId = await readMemberId(request.db, id)
+        return updateProfile(request, memberId, { ...input, profile: await readProfile(request, input.profile) })
+      }),
     setContacts: (_, { id, input }, { request }) =>
-      payload('member', () => setContacts(request, readId(id, ...memberTypes), input)),
+      payload('member', async () => setContacts(request, await readMemberId(request.db, id), input)),
     approveCreditCode: (_, { id, input }, { request }) =>
-      payload('member', () => approveCreditCode(request, readId(id, ...memberTypes), input)),
+      payload('member', async () => approveCreditCode(request, await readMemberId(request.db, id), input)),
+    correctRegistration: (_, { id, input }, { request }) =>
+      payload('member', async () => correctRegistration(request, await readMemberId(request.db, id), input)),
   },
   Subscription: {
     memberChanged: liveField({

@@ -1,53 +1,20 @@
 import { isDeepStrictEqual } from 'node:util'
 import { once } from '../access/idempotency.ts'
-import { change, type Report, type Request } from '../access/request.ts'
+import { change, type Request } from '../access/request.ts'
 import type { Tx } from '../database/client.ts'
-import { json } from '../database/json.ts'
 import { sqlState } from '../database/transaction.ts'
 import { conflict, Forbidden, NotFound, text } from '../errors.ts'
-import { newUuid } from '../ids.ts'
-import { checkInput, type InputCheck } from '../input.ts'
-import { findRegionsByCode } from '../regions/store.ts'
-import { compareProfiles } from './changes.ts'
+import { checkInput } from '../input.ts'
 import { type NewContact, nextContacts } from './contacts.ts'
 import { checkCreditCode, normaliseCreditCode } from './credit-code.ts'
 import { addCreditCodeFault, addCreditCodeTaken } from './credit-code-faults.ts'
-import { insertRevision } from './history.ts'
+import { draftEdit, saveEdits } from './edit.ts'
+import { insertRevisions } from './history.ts'
+import { createLookups } from './lookups.ts'
 import { mayEditMember } from './policy.ts'
-import { emptyProfile, nameKeys, nextProfile, type Profile, type ProfileChanges, profileOf } from './profile.ts'
-import { checkReferences, claimReferences, type NewReference } from './references.ts'
-import {
-  findContacts,
-  findMembers,
-  insertMember,
-  isCreditCodeTaken,
-  lockMember,
-  type MemberRow,
-  replaceContacts,
-  updateMember,
-} from './store.ts'
-
-/** What to enter of a new body. */
-export interface NewMember {
-  readonly kind: MemberRow['kind']
-  /** Needed for an association, refused for others. */
-  readonly associationKind?: MemberRow['associationKind']
-  /** GB/T 2260 code; needed for a city. */
-  readonly region?: string | null
-  readonly profile: ProfileChanges
-  readonly externalReferences?: readonly NewReference[] | null
-}
-
-/** A profile as the table takes it. */
-function columnsOf({ names, summaries, descriptions, sources, ...rest }: Profile) {
-  return {
-    ...rest,
-    names: json(names),
-    summaries: json(summaries),
-    descriptions: json(descriptions),
-    sources: json(sources) as never,
-  }
-}
+import { nextProfile, type ProfileChanges, profileOf } from './profile.ts'
+import { checkRegistration, enterMembers, type NewMember } from './registration.ts'
+import { findContacts, findMembers, lockMember, type MemberRow, replaceContacts, updateMember } from './store.ts'
 
 /** Whether the error says that a row with this unique key exists already. */
 function violates(error: unknown, constraint: string): boolean {
@@ -58,7 +25,7 @@ function violates(error: unknown, constraint: string): boolean {
 }
 
 /** Runs a change; a credit code that somebody else entered at the same moment becomes TAKEN. */
-async function refusingTakenCode<T>(field: readonly string[], run: () => Promise<T>): Promise<T> {
+export async function refusingTakenCode<T>(field: readonly string[], run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
@@ -68,66 +35,6 @@ async function refusingTakenCode<T>(field: readonly string[], run: () => Promise
     check.done()
     throw error
   }
-}
-
-async function checkPlace(tx: Tx, check: InputCheck, input: NewMember): Promise<void> {
-  const field = ['input', 'region']
-  if (input.region == null) {
-    if (input.kind === 'CITY')
-      check.add(
-        'REQUIRED',
-        field,
-        'A city needs the code of its place, such as 510100.',
-        '城市须填写行政区划代码，例如 510100。',
-      )
-  } else if (!/^\d{6}$/.test(input.region))
-    check.add(
-      'INVALID',
-      field,
-      'A code of GB/T 2260 has six digits: 510100.',
-      'GB/T 2260 行政区划代码为六位数字，例如 510100。',
-    )
-  else if ((await findRegionsByCode(tx, [input.region])).length === 0)
-    check.add(
-      'NOT_FOUND',
-      field,
-      `No place with the code ${input.region} is recorded. Ask for regions to see those that are.`,
-      `没有登记代码为 ${input.region} 的地区。可用 regions 查询已登记的地区。`,
-    )
-}
-
-function checkKind(check: InputCheck, input: NewMember): void {
-  const field = ['input', 'associationKind']
-  if (input.kind === 'ASSOCIATION' && input.associationKind == null)
-    check.add('REQUIRED', field, 'Say what sort of organisation it is.', '请填写组织的类别。')
-  if (input.kind !== 'ASSOCIATION' && input.associationKind != null)
-    check.add('INVALID', field, 'Only an association has this; leave it out.', '仅组织类成员可填此项，请删去。')
-}
-
-async function enterMember(tx: Tx, report: Report, request: Request, input: NewMember): Promise<string> {
-  const check = checkInput()
-  checkKind(check, input)
-  await checkPlace(tx, check, input)
-  const profile = await nextProfile(tx, request.actor, check, null, emptyProfile, input.profile, ['input', 'profile'])
-  const references = await checkReferences(tx, check, input.externalReferences ?? [], ['input', 'externalReferences'])
-  check.done()
-
-  const { now, actor } = request
-  const id = newUuid(now.getTime())
-  await insertMember(tx, {
-    id,
-    kind: input.kind,
-    associationKind: input.associationKind ?? null,
-    regionCode: input.region ?? null,
-    ...columnsOf(profile),
-    ...nameKeys(profile.names),
-    createdAt: now,
-    updatedAt: now,
-  })
-  await claimReferences(tx, id, references, ['input', 'externalReferences'])
-  await insertRevision(tx, { memberId: id, version: 1, at: now, actor, reason: null, changes: [] })
-  await report({ type: 'member.registered', subject: id, detail: {}, audience: 'PUBLIC' })
-  return id
 }
 
 /**
@@ -143,8 +50,13 @@ export async function registerMember(
   return refusingTakenCode(['input', 'profile', 'creditCode'], () =>
     change(request, async (tx, report) => {
       const call = { operation: 'registerMember', key: idempotencyKey, input }
-      const { id } = await once(tx, request, call, () => enterMember(tx, report, request, input))
-      const [member] = await findMembers(tx, request.actor, [id])
+      let made: MemberRow | undefined
+      const { id } = await once(tx, request, call, async () => {
+        const registration = await checkRegistration(createLookups(tx), request, input)
+        ;[made] = await enterMembers(tx, report, request, [registration])
+        return registration.id
+      })
+      const [member] = made ? [made] : await findMembers(tx, request.actor, [id])
       if (!member) throw new NotFound(text('The member made with this key has left.', '以此键登记的成员已离开。'))
       return member
     }),
@@ -176,27 +88,6 @@ export async function openMember(
   return member
 }
 
-/** Writes a changed profile, its revision and its event; nothing when nothing changed. */
-async function saveProfile(
-  tx: Tx,
-  report: Report,
-  request: Request,
-  before: MemberRow,
-  after: Profile,
-  reason: string | null,
-): Promise<MemberRow> {
-  const changes = await compareProfiles(tx, before, after)
-  if (changes.length === 0) return before
-  const { now, actor } = request
-  const fields = changes.map(({ field }) => field)
-  const keys = fields.includes('names') ? nameKeys(after.names) : {}
-  const member = await updateMember(tx, before.id, now, { ...columnsOf(after), ...keys })
-  const { id, version } = member
-  await insertRevision(tx, { memberId: id, version, at: now, actor, reason, changes })
-  await report({ type: 'member.profile', subject: id, detail: { version, fields }, audience: 'PUBLIC' })
-  return member
-}
-
 /**
  * Changes a profile. An edit that changes nothing makes no version.
  * @throws NotFound; Forbidden for another's member; InputRefused with CONFLICT, or for what is wrong with the input
@@ -211,9 +102,15 @@ export async function updateProfile(
       const member = await openMember(tx, request, id, input.expectedVersion)
       const check = checkInput()
       const reason = check.optionalText(input.reason, ['input', 'reason'], 500)
-      const profile = await nextProfile(tx, request.actor, check, id, member, input.profile, ['input', 'profile'])
+      const profile = await nextProfile(createLookups(tx), request.actor, check, id, member, input.profile, [
+        'input',
+        'profile',
+      ])
       check.done()
-      return saveProfile(tx, report, request, member, profile, reason)
+      const sourcesSent = input.profile.sources !== undefined
+      const edit = await draftEdit(tx, request.actor, member, profile, reason, sourcesSent)
+      const [changed] = await saveEdits(tx, report, request, [edit])
+      return changed!
     }),
   )
 }
@@ -243,16 +140,12 @@ export async function approveCreditCode(
           'This code passes the check and needs no review; enter it with updateProfile.',
           '该代码校验通过，无需审核，请用 updateProfile 录入。',
         )
-      else if (await isCreditCodeTaken(tx, creditCode, id)) addCreditCodeTaken(check, field)
+      else if (((await createLookups(tx).creditCodeOwner(creditCode)) ?? id) !== id) addCreditCodeTaken(check, field)
       check.done()
-      return saveProfile(
-        tx,
-        report,
-        request,
-        member,
-        { ...profileOf(member), creditCode, creditCodeReviewed: true },
-        reason,
-      )
+      const profile = { ...profileOf(member), creditCode, creditCodeReviewed: true }
+      const edit = await draftEdit(tx, request.actor, member, profile, reason)
+      const [changed] = await saveEdits(tx, report, request, [edit])
+      return changed!
     }),
   )
 }
@@ -278,7 +171,7 @@ export async function setContacts(
     const changed = await updateMember(tx, id, now, {})
     const { version } = changed
     const changes = [{ field: 'contacts', before, after }]
-    await insertRevision(tx, { memberId: id, version, at: now, actor, reason: null, changes })
+    await insertRevisions(tx, [{ memberId: id, version, at: now, actor, reason: null, changes }])
     await report({ type: 'member.contacts', subject: id, detail: { version }, audience: 'PUBLIC' })
     return changed
   })

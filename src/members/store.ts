@@ -58,9 +58,30 @@ export function lockMember(tx: Tx, actor: Actor, id: string): Promise<MemberRow 
     .executeTakeFirst()
 }
 
-/** Enters a member. @throws a unique violation of members_credit_code_key */
-export function insertMember(tx: Tx, member: InsertObject<DB, 'members'>): Promise<MemberRow> {
-  return tx.insertInto('members').values(member).returningAll().$castTo<MemberRow>().executeTakeFirstOrThrow()
+/**
+ * The members with these UUIDs that the actor may see, in no order, held as by `lockMember`.
+ * Taken in the order of their UUIDs, so that two who hold many do not wait for each other.
+ */
+export function lockMembers(tx: Tx, actor: Actor, ids: readonly string[]): Promise<MemberRow[]> {
+  return tx
+    .selectFrom('members')
+    .selectAll()
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where(visibleMembers(actor))
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .$castTo<MemberRow>()
+    .execute()
+}
+
+/** Enters members. @throws a unique violation of members_credit_code_key */
+export function insertMembers(tx: Tx, members: readonly InsertObject<DB, 'members'>[]): Promise<MemberRow[]> {
+  return tx
+    .insertInto('members')
+    .values([...members])
+    .returningAll()
+    .$castTo<MemberRow>()
+    .execute()
 }
 
 /** Changes a member, which gets its next version. @throws a unique violation of members_credit_code_key */
@@ -77,10 +98,14 @@ export function updateMember(tx: Tx, id: string, now: Date, columns: UpdateObjec
   )
 }
 
-/** Whether another member has this credit code. */
-export async function isCreditCodeTaken(db: Db, code: string, exceptId: string | null): Promise<boolean> {
-  const owner = await db.selectFrom('members').select('id').where('creditCode', '=', code).executeTakeFirst()
-  return owner !== undefined && owner.id !== exceptId
+/** The members with these credit codes, whoever may see them. */
+export function findCreditCodeOwners(db: Db, codes: readonly string[]): Promise<{ id: string; creditCode: string }[]> {
+  return db
+    .selectFrom('members')
+    .select(['id', 'creditCode'])
+    .where('creditCode', '=', sql<string>`any(${codes}::text[])`)
+    .$narrowType<{ creditCode: string }>()
+    .execute()
 }
 
 /** The contacts of these members, in the order that each gave. */
@@ -127,8 +152,16 @@ export function findTakenReferences(
   return db
     .selectFrom('memberReferences')
     .selectAll()
-    .where(eb => eb.or(references.map(({ system, value }) => eb.and({ system, value }))))
+    .where(
+      sql<boolean>`(system, value) in (select * from unnest(
+        ${references.map(({ system }) => system)}::text[], ${references.map(({ value }) => value)}::text[]))`,
+    )
     .execute()
+}
+
+/** Takes all keys from a member. */
+export async function deleteReferences(tx: Tx, memberId: string): Promise<void> {
+  await tx.deleteFrom('memberReferences').where('memberId', '=', memberId).execute()
 }
 
 /**

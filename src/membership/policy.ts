@@ -23,7 +23,7 @@ export function statusesBefore(decision: Decision): readonly MembershipStatus[] 
   return table[decision].from
 }
 
-/** Whether nobody acts for a body any more when it comes to this status, so that its officers' tokens end. */
+/** Whether nobody acts for a body any more when it comes to this status, so that its officers' tokens and its portals' keys end. */
 export function endsOffice(status: MembershipStatus): boolean {
   return status === 'WITHDRAWN' || status === 'EXPELLED'
 }

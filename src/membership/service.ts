@@ -8,7 +8,7 @@ import { checkInput } from '../input.ts'
 import { openMember } from '../members/service.ts'
 import { type MemberRow, updateMember } from '../members/store.ts'
 import { type Decision, endsOffice, statusAfter, statusesBefore } from './policy.ts'
-import { findOfficerTokens, insertTransition, takeJoiningNumber } from './store.ts'
+import { findTokensActingFor, insertTransition, takeJoiningNumber } from './store.ts'
 
 /** The day in Shanghai, `YYYY-MM-DD`: the alliance counts its days there. */
 const shanghaiDay = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Asia/Shanghai', dateStyle: 'short' })
@@ -21,7 +21,7 @@ async function joining(tx: Tx, member: MemberRow, now: Date) {
 
 /**
  * Decides on a membership and logs the change. A first admission gives the next joining number, which stays for ever;
- * withdrawal and expulsion end the tokens of the member's officers. That the actor may decide is the permission
+ * withdrawal and expulsion end the tokens of the member's officers and the keys of the portals that it runs. That the actor may decide is the permission
  * MEMBERSHIP_DECIDE, whichever the member.
  * @throws NotFound; InputRefused with CONFLICT, WRONG_STATUS, or for a missing or overlong reason
  */
@@ -59,7 +59,7 @@ export async function decideMembership(
       reason,
       document,
     })
-    if (endsOffice(to)) await revokeTokens(tx, report, request, await findOfficerTokens(tx, id), reason)
+    if (endsOffice(to)) await revokeTokens(tx, report, request, await findTokensActingFor(tx, id), reason)
     const { version } = changed
     await report({ type: 'member.membership', subject: id, detail: { from, to, version }, audience: 'PUBLIC' })
     return changed

@@ -41,12 +41,13 @@ export async function takeJoiningNumber(tx: Tx): Promise<number> {
   return next
 }
 
-/** The tokens of a member's officers that were not revoked. */
-export async function findOfficerTokens(tx: Tx, memberId: string): Promise<string[]> {
+/** The tokens by which anybody acts for a member that were not revoked: of its officers, and of the portals that it runs. */
+export async function findTokensActingFor(tx: Tx, memberId: string): Promise<string[]> {
+  const portals = tx.selectFrom('portals').select('portals.id').where('portals.memberId', '=', memberId)
   const tokens = await tx
     .selectFrom('tokens')
     .select('id')
-    .where('memberId', '=', memberId)
+    .where(eb => eb.or([eb('memberId', '=', memberId), eb('portalId', 'in', portals)]))
     .where('revokedAt', 'is', null)
     .execute()
   return tokens.map(({ id }) => id)

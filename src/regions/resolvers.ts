@@ -1,21 +1,10 @@
-import { InvalidInput, text } from '../errors.ts'
 import { connection } from '../graphql/connection.ts'
 import type { Resolvers } from '../graphql/generated.ts'
 import { writeId } from '../ids.ts'
 import { translated } from '../languages.ts'
 import { searchTerm } from '../name-keys.ts'
+import { readRegionCode } from './code.ts'
 import { pageRegions } from './store.ts'
-
-/** Checks a GB/T 2260 code as a caller wrote it. @throws InvalidInput when it is not six digits */
-export function readRegionCode(code: string): string {
-  if (/^\d{6}$/.test(code)) return code
-  throw new InvalidInput(
-    text(
-      `"${code.slice(0, 20)}" is no code of GB/T 2260; write six digits such as 510100.`,
-      `“${code.slice(0, 20)}”不是 GB/T 2260 行政区划代码，请填写六位数字，例如 510100。`,
-    ),
-  )
-}
 
 export const regionResolvers: Resolvers = {
   Query: {

@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Actor, anonymous } from '../access/actor.ts'
 import { authenticate, reauthenticate } from '../access/authenticate.ts'
-import { text, Unauthenticated } from '../errors.ts'
+import { officerPermissions } from '../access/permissions.ts'
+import { findTokenHolder } from '../access/store.ts'
+import { Unauthenticated } from '../errors.ts'
 import type { Services } from '../graphql/context.ts'
+import { type CloseReason, closeTexts } from './connections.ts'
 
 /** The id that a caller or a proxy gave to its request, if it is one that a log can bear; else a fresh one. */
 export function readRequestId(headers: IncomingHttpHeaders): string {
@@ -16,15 +19,28 @@ export function identify(services: Services, authorization: string | undefined):
   return authenticate(services.db, authorization, services.now())
 }
 
-/** The same caller as it stands now: tokens end and roles change while a connection lasts. @throws Unauthenticated */
+/** The token of a lasting connection has ended meanwhile, for this reason. */
+export class TokenEnded extends Unauthenticated {
+  readonly reason: CloseReason
+
+  constructor(reason: CloseReason) {
+    super(closeTexts[reason])
+    this.reason = reason
+  }
+}
+
+/** The same caller as it stands now: tokens end and roles change while a connection lasts. @throws TokenEnded */
 export async function identifyAgain(services: Services, actor: Actor): Promise<Actor> {
   if (!('tokenId' in actor)) return anonymous
   const now = await reauthenticate(services.db, actor.tokenId, services.now())
   if (now) return now
-  throw new Unauthenticated(
-    text(
-      'The token was revoked or has expired, or its member has left the alliance.',
-      '令牌已被吊销或已过期，或其所代表的成员已离开联盟。',
-    ),
-  )
+  throw new TokenEnded(await whyEnded(services, actor.tokenId))
+}
+
+async function whyEnded(services: Services, tokenId: string): Promise<CloseReason> {
+  const holder = await findTokenHolder(services.db, tokenId)
+  // Tokens are revoked with the membership: that it ended says more.
+  if (holder?.kind === 'OFFICER' && officerPermissions(holder.role!, holder.memberStatus!).size === 0) return 'changed'
+  if (holder && !holder.revokedAt && holder.expiresAt <= services.now()) return 'expired'
+  return 'revoked'
 }

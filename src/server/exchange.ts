@@ -6,7 +6,7 @@ import type { Locale } from '../languages.ts'
 export type Door = 'http' | 'websocket' | 'sse'
 
 /** A subscription that passed every check and waits to be followed. */
-export interface LiveOperation {
+export interface AcceptedSubscription {
   readonly document: DocumentNode
   readonly operationName: string | null
   readonly variables: Readonly<Record<string, unknown>>
@@ -24,7 +24,7 @@ export interface Exchange {
   /** Null until it is counted. */
   cost: number | null
   /** Set for a subscription, which the door then follows. */
-  live: LiveOperation | null
+  live: AcceptedSubscription | null
   /** Whether the request was refused before anything of it ran. */
   refused: boolean
 }

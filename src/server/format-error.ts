@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql'
 import type { Logger } from 'pino'
-import { sqlState } from '../database/transaction.ts'
+import { isUnavailable } from '../database/unavailable.ts'
 import { PublicError, type Text, TooCostly, text, Unavailable } from '../errors.ts'
 import type { Locale } from '../languages.ts'
 import { limits } from './limits.ts'
@@ -37,20 +37,6 @@ function* chain(error: unknown): Generator<Error> {
   }
 }
 
-/** SQLSTATE classes and codes after which the same request may succeed: connection, resources, shutdown, time-outs, deadlocks. */
-const passing = /^(08...|53...|57P0[1-5]|57014|55P03|40001|40P01)$/
-const network = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'EAI_AGAIN'])
-/** pg gives these no code. */
-const wording =
-  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/
-
-/** Whether the database could not answer now, be it too busy or out of reach. */
-export function isUnavailable(error: unknown): boolean {
-  const code = sqlState(error)
-  if (code !== undefined && (passing.test(code) || network.has(code))) return true
-  return error instanceof Error && wording.test(error.message)
-}
-
 const unavailable = new Unavailable(
   text(
     'The service is too busy or its database is out of reach. Try again in a moment.',
@@ -67,6 +53,28 @@ function variablePath(error: GraphQLError): string | null {
     ? error.message.slice(0, error.message.length - inner.length)
     : error.message
   return / at "([^"]+)"[;:.]? ?$/.exec(before)?.[1] ?? node.variable.name.value
+}
+
+const valueKinds: readonly string[] = [
+  Kind.VARIABLE,
+  Kind.NULL,
+  Kind.INT,
+  Kind.FLOAT,
+  Kind.STRING,
+  Kind.BOOLEAN,
+  Kind.ENUM,
+  Kind.LIST,
+  Kind.OBJECT,
+]
+
+/**
+ * GraphQL.js's complaint about the value of an argument that validation could not see, such as null for a variable with
+ * a default: it points at the value, where errors of resolvers and of serialisation point at the field.
+ */
+function badArgument(error: unknown): GraphQLError | null {
+  const cause = [...chain(error)].at(-1)
+  const kind = cause instanceof GraphQLError ? cause.nodes?.[0]?.kind : undefined
+  return kind && valueKinds.includes(kind) ? (cause as GraphQLError) : null
 }
 
 /** GraphQL.js's and Apollo's own complaints about a request, which name nothing that the caller didn't send. */
@@ -115,6 +123,8 @@ export function createErrorFormatter(log: Logger): FormatError {
       const code = error.extensions.code
       const limit = tokenLimit(error)
       if (limit) return shown(error, limit, locale)
+      const argument = code === undefined ? badArgument(error) : null
+      if (argument) return { message: argument.message, ...place(error), extensions: { code: 'BAD_USER_INPUT' } }
       const isCallers = typeof code === 'string' ? passed.has(code) : error.originalError === undefined
       if (isCallers) {
         const { http: _, stacktrace: __, ...extensions } = error.extensions

@@ -37,6 +37,14 @@ const tooLarge = () =>
     { statusCode: 413 },
   )
 
+/** What keeps browsers from taking an answer of the API for something else. Pages have more to be told. */
+const apiHeaders = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
 /** JSON bodies, decoded strictly: a wrong byte would otherwise become U+FFFD and be kept as if it were meant. */
 function readJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -96,9 +104,6 @@ export async function createHttpServer(options: {
   })
   readJson(app)
   app.setErrorHandler(onError(formatError))
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-  })
   app.addHook('onResponse', async (request, reply) => {
     const level = reply.statusCode >= 400 ? 'info' : 'debug'
     log[level](
@@ -112,7 +117,9 @@ export async function createHttpServer(options: {
       'request',
     )
   })
+  // On pages alone, below.
   await app.register(helmet, {
+    global: false,
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -132,6 +139,11 @@ export async function createHttpServer(options: {
     },
     // Whether all of the host speaks TLS, its proxy knows.
     strictTransportSecurity: false,
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (request.routeOptions.url === graphqlPath) reply.headers(apiHeaders)
+    else await reply.helmet()
   })
   await app.register(cors, {
     origin: config.CORS_ORIGINS.length > 0 ? config.CORS_ORIGINS : false,

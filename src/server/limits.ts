@@ -169,7 +169,14 @@ function textRule(context: ValidationContext): ASTVisitor {
 /** The rules beside GraphQL's own that every document must meet. They don't depend on variables, so their outcome is kept. */
 export const limitRules: readonly ValidationRule[] = [shapeRule, textRule]
 
-/** The schema's own types, as introspection shows them: how long their lists are. */
+const typeCounts = new WeakMap<GraphQLSchema, number>()
+
+/** The schema's own types, as introspection shows them: how long their lists are. Counted once for each schema. */
 export function typeCount(schema: GraphQLSchema): number {
-  return Object.keys(schema.getTypeMap()).length
+  let count = typeCounts.get(schema)
+  if (count === undefined) {
+    count = Object.keys(schema.getTypeMap()).length
+    typeCounts.set(schema, count)
+  }
+  return count
 }

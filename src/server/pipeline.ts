@@ -11,7 +11,7 @@ import { actorReference } from '../access/actor.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../graphql/context.ts'
 import { countCost } from './cost.ts'
-import { currentExchange, type Exchange, type LiveOperation, withExchange } from './exchange.ts'
+import { type AcceptedSubscription, currentExchange, type Exchange, withExchange } from './exchange.ts'
 import type { FormatError } from './format-error.ts'
 import { findBrokenText, limitRules, limits, tooCostly } from './limits.ts'
 import type { Metrics } from './metrics.ts'
@@ -19,7 +19,7 @@ import type { Metrics } from './metrics.ts'
 /** What came of an operation: its answer, or a subscription that the door now follows. */
 export type Outcome =
   | { readonly kind: 'answer'; readonly result: Answer }
-  | { readonly kind: 'live'; readonly operation: LiveOperation }
+  | { readonly kind: 'live'; readonly operation: AcceptedSubscription }
 
 /** An answer as it is sent, its errors shown as the caller may see them. */
 export interface Answer {

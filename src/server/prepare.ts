@@ -24,7 +24,7 @@ export async function prepareDatabase(config: Config, log: Logger, now: () => Da
   const database = await openDatabase(config)
   try {
     const firstToken = await alone(database, async () => {
-      for (const name of await migrate(database.db)) log.info({ migration: name }, 'migrated')
+      for (const name of await migrate(database)) log.info({ migration: name }, 'migrated')
       if (!(await isFounded(database.db)))
         log.info({ loaded: await loadFoundingData(database.db, now()) }, 'loaded the founding data')
       return issueFirstToken(database.db, now())

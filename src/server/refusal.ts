@@ -1,9 +1,10 @@
 import { HeaderMap } from '@apollo/server'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GraphQLError } from 'graphql'
+import { isUnavailable } from '../database/unavailable.ts'
 import { PublicError } from '../errors.ts'
 import { negotiateLocale } from '../languages.ts'
-import { type FormatError, isUnavailable } from './format-error.ts'
+import type { FormatError } from './format-error.ts'
 
 /** The HTTP status and headers that go with an error that refuses a whole request. */
 function refusalHead(error: unknown): { status: number; headers: Record<string, string> } {

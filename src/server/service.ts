@@ -1,17 +1,21 @@
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import { startScheduler } from '../announcements/scheduler.ts'
+import type { MembershipStatus } from '../access/permissions.ts'
+import { isScheduling, startScheduler } from '../announcements/scheduler.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../database/client.ts'
+import { isUnavailable } from '../database/unavailable.ts'
 import type { Services } from '../graphql/context.ts'
 import { createLiveHub } from '../graphql/live-hub.ts'
-import type { JournalEvent } from '../journal/catalog.ts'
+import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { startFeed } from '../journal/feed.ts'
 import { startSequencer } from '../journal/sequencer.ts'
-import { identifyAgain } from './caller.ts'
+import { endsOffice } from '../membership/policy.ts'
+import { identifyAgain, TokenEnded } from './caller.ts'
 import { type Connection, type Connections, watchConnections } from './connections.ts'
-import { createErrorFormatter, isUnavailable, ShownError } from './format-error.ts'
+import { createErrorFormatter, ShownError } from './format-error.ts'
 import { createHttpServer } from './http.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -29,7 +33,7 @@ export interface Service {
   readonly services: Services
   /** The secretariat's very first token; null on every later start and on a given database. */
   readonly firstToken: string | null
-  /** Serves nobody new, finishes what is under way, closes sockets with 1012, and ends within 9 seconds. */
+  /** Becomes unready, serves nobody new, finishes what is under way, closes sockets with 1012, and ends within 9 seconds. */
   stop(): Promise<void>
 }
 
@@ -42,7 +46,7 @@ export interface Overrides {
   readonly schema?: GraphQLSchema
 }
 
-/** How long requests under way may take once the service stops. */
+/** How long requests under way may take once the service stops, with the time in which it is unready only. */
 const finishWithin = 7_000
 
 /** Works to be undone in the opposite order, each of them whatever becomes of the others. */
@@ -111,7 +115,7 @@ async function start(
   const scheduler = startScheduler(services, onError('the scheduler'))
   undoing.later('the scheduler', () => scheduler.stop())
   const stopRescheduling = feed.onEvents(events => {
-    if (events.some(({ type }) => type === 'announcement.changed')) scheduler.wake()
+    if (events.some(isScheduling)) scheduler.wake()
   })
   undoing.later('the rescheduling', stopRescheduling)
 
@@ -127,7 +131,7 @@ async function start(
   })
 
   let isStopping = false
-  const events = createEventStreams({ services, pipeline, hub, connections, formatError, metrics })
+  const events = createEventStreams({ config, services, pipeline, hub, connections, formatError, metrics })
   const app = await createHttpServer({ config, services, pipeline, formatError, log, events })
   await addPages(app, services, metrics, () => isStopping)
   openWebSocketDoor({
@@ -145,7 +149,9 @@ async function start(
   })
   undoing.later('the HTTP server', async () => {
     isStopping = true
-    const limit = setTimeout(() => app.server.closeAllConnections(), finishWithin)
+    // Balancers look at /readyz before they send no more: until then everybody is served as ever.
+    if (app.server.listening) await sleep(config.SHUTDOWN_DELAY)
+    const limit = setTimeout(() => app.server.closeAllConnections(), finishWithin - config.SHUTDOWN_DELAY)
     // Closing first: no new connection comes in while the old ones are seen off.
     await Promise.all([app.close(), connections.drain()])
     clearTimeout(limit)
@@ -172,16 +178,17 @@ function closeEnded(
   services: Services,
   onError: (error: unknown) => void,
 ): void {
-  for (const event of events) {
-    if (event.type === 'token.revoked') connections.revoke(event.subject)
-    if (event.type === 'member.membership')
-      recheck(
-        connections,
-        ({ actor }) => actor.kind === 'OFFICER' && actor.memberId === event.subject,
-        services,
-        onError,
-      )
+  const changed = events.filter(event => isEvent(event, 'member.membership'))
+  for (const { subject, detail } of changed) {
+    const isMeant = ({ actor }: Connection) => actor.kind === 'OFFICER' && actor.memberId === subject
+    // Before its tokens, which are revoked with it: that the member left says more.
+    if (endsOffice(detail.to as MembershipStatus))
+      for (const connection of connections.all()) {
+        if (isMeant(connection)) void connection.close('changed')
+      }
+    else recheck(connections, isMeant, services, onError)
   }
+  for (const { type, subject } of events) if (type === 'token.revoked') connections.revoke(subject)
 }
 
 /** Looks again at those whose rights may have ended. */
@@ -198,8 +205,8 @@ function recheck(
           connection.actor = actor
         },
         error => {
-          if (isUnavailable(error)) onError(error)
-          else void connection.close('changed')
+          if (error instanceof TokenEnded) void connection.close(error.reason)
+          else onError(error)
         },
       )
 }

@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ExecutionResult } from 'graphql'
+import type { ExecutionResult, GraphQLFormattedError } from 'graphql'
 import { z } from 'zod'
-import { InvalidInput, text, Unauthenticated } from '../errors.ts'
+import type { Config } from '../config.ts'
+import { Forbidden, InvalidInput, text, Unauthenticated } from '../errors.ts'
 import { createContext, type Services } from '../graphql/context.ts'
+import { PassingFault } from '../graphql/live-fault.ts'
 import type { LiveHub, Results } from '../graphql/live-hub.ts'
 import { negotiateLocale } from '../languages.ts'
 import { identify } from './caller.ts'
@@ -11,6 +13,7 @@ import { openExchange } from './exchange.ts'
 import type { FormatError } from './format-error.ts'
 import { findBrokenText } from './limits.ts'
 import type { Metrics } from './metrics.ts'
+import { isForeignPage } from './origins.ts'
 import type { Answer, Pipeline } from './pipeline.ts'
 import { sendRefusal } from './refusal.ts'
 
@@ -54,8 +57,18 @@ function fromQuery(query: unknown): unknown {
   return { ...rest, variables: json(variables), extensions: json(extensions) }
 }
 
-/** Serves GraphQL over Server-Sent Events, one stream for each operation (graphql-sse, "distinct connections"). */
+const foreign = () =>
+  new Forbidden(text('Pages of this origin may not call. See CORS_ORIGINS.', '此来源的网页不得调用，见 CORS_ORIGINS。'))
+
+/**
+ * Serves GraphQL over Server-Sent Events, one stream for each operation (graphql-sse, "distinct connections").
+ *
+ * EventSource can send no header of its own, so Apollo's check against forged requests would shut browsers out. None is
+ * needed for rights: they come by a bearer token, which browsers attach to nothing by themselves, GET only reads, and a
+ * POST must be JSON, for which browsers ask first. Pages from elsewhere are refused all the same, as on the WebSocket.
+ */
 export function createEventStreams(options: {
+  readonly config: Config
   readonly services: Services
   readonly pipeline: Pipeline
   readonly hub: LiveHub
@@ -63,13 +76,14 @@ export function createEventStreams(options: {
   readonly formatError: FormatError
   readonly metrics: Metrics
 }): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-  const { services, pipeline, hub, connections, formatError, metrics } = options
+  const { config, services, pipeline, hub, connections, formatError, metrics } = options
   return async (request, reply) => {
     const locale = negotiateLocale(request.headers['accept-language'])
     const caller = { locale, requestId: request.id }
     let params: Params
     let actor: Connection['actor']
     try {
+      if (request.method === 'GET' && isForeignPage(request.headers, config)) throw foreign()
       const broken = findBrokenText([request.body, request.query])
       if (broken) throw broken
       params = readParams(request)
@@ -84,8 +98,13 @@ export function createEventStreams(options: {
       exchange,
       createContext(services, { actor, ...caller }),
     )
-    const results =
-      outcome.kind === 'answer' ? outcome.result : await hub.subscribe({ ...outcome.operation, actor, ...caller })
+    let results: Answer | ExecutionResult | Results
+    try {
+      results =
+        outcome.kind === 'answer' ? outcome.result : await hub.subscribe({ ...outcome.operation, actor, ...caller })
+    } catch (error) {
+      return sendRefusal(request, reply, error, formatError)
+    }
 
     const stream = openStream(reply)
     if (!isLive(results)) {
@@ -93,17 +112,32 @@ export function createEventStreams(options: {
       await stream.send('complete')
       return stream.end()
     }
+    await follow(results, stream, actor, reason => formatError(new Unauthenticated(closeTexts[reason]), caller))
+  }
+
+  /** Sends the results until they end, or the connection is closed. */
+  async function follow(
+    results: Results,
+    stream: EventStream,
+    actor: Connection['actor'],
+    explain: (reason: CloseReason) => GraphQLFormattedError,
+  ): Promise<void> {
+    // Whether the last words are said, or being said: nobody says them twice.
+    let isEnding = false
     const connection: Connection = {
       actor,
-      close: async (reason: CloseReason) => {
+      close: reason => {
+        void results.return()
+        // Words would wait behind what is not being read.
+        if (stream.isStalled()) return stream.cut()
+        if (isEnding) return
+        isEnding = true
         if (reason !== 'restart') {
-          const error = formatError(new Unauthenticated(closeTexts[reason]), caller)
-          await stream.send('next', { errors: [error] })
-          await stream.send('complete')
+          void stream.send('next', { errors: [explain(reason)] })
+          void stream.send('complete')
         }
-        // Without "complete", so that clients connect again.
+        // After a restart without "complete", so that clients connect again.
         stream.end()
-        await results.return()
       },
     }
     stream.onClose(() => void results.return())
@@ -112,11 +146,17 @@ export function createEventStreams(options: {
     metrics.streams.inc()
     try {
       for await (const result of results) {
+        if (isEnding) break
+        // Without data it is no event but the last word.
+        isEnding = result.data === undefined
         // Pulled no faster than the listener takes: there is no queue to grow.
         await stream.send('next', result)
-        metrics.delivered.inc({ door: 'sse' })
+        if (!isEnding) metrics.delivered.inc({ door: 'sse' })
       }
       await stream.send('complete')
+    } catch (error) {
+      // Also without "complete": clients come back and go on from their last cursor.
+      if (!(error instanceof PassingFault)) throw error
     } finally {
       leave()
       metrics.streams.dec()
@@ -133,7 +173,12 @@ interface EventStream {
   /** Resolves when the listener has taken it, or is gone. */
   send(event: 'next' | 'complete', data?: unknown): Promise<void>
   onClose(listener: () => void): void
+  /** Whether the listener has yet to take what it was sent. */
+  isStalled(): boolean
+  /** Ends it, after what was sent; nothing is sent any more. */
   end(): void
+  /** Ends it at once. */
+  cut(): void
 }
 
 /** Takes the answer over from Fastify as a stream of events. */
@@ -171,9 +216,11 @@ function openStream(reply: FastifyReply): EventStream {
       if (raw.destroyed) listener()
       else raw.once('close', listener)
     },
+    isStalled: () => raw.writableNeedDrain,
     end: () => {
       clearInterval(beat)
       raw.end()
     },
+    cut: () => raw.destroy(),
   }
 }

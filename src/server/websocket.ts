@@ -1,44 +1,29 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type ExecutionArgs, type GraphQLSchema, parse } from 'graphql'
 import { type ConnectionInitMessage, handleProtocols, makeServer } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { anonymous } from '../access/actor.ts'
 import type { Config } from '../config.ts'
-import { PublicError, TooCostly, text } from '../errors.ts'
-import { createContext, type Services } from '../graphql/context.ts'
-import { type LiveHub, nextFrame, type Results, type Sink } from '../graphql/live-hub.ts'
-import { writeCursor } from '../journal/cursor.ts'
+import { PublicError, TooCostly, text, Unavailable } from '../errors.ts'
+import { PassingFault } from '../graphql/live-fault.ts'
 import { negotiateLocale } from '../languages.ts'
-import { identify, identifyAgain, readRequestId } from './caller.ts'
-import type { Connections } from './connections.ts'
-import { openExchange } from './exchange.ts'
-import { type FormatError, ShownError } from './format-error.ts'
+import { identify, readRequestId } from './caller.ts'
+import { type Connections, closeTexts } from './connections.ts'
+import { ShownError } from './format-error.ts'
 import { bodyLimit, graphqlPath } from './http.ts'
-import { closeCodes, closeLine, endLine, type Line, transmit } from './line.ts'
+import { closeCodes, closeLine, endLine, endSubscriptions, type Line, mayWrite, transmit, watchPulse } from './line.ts'
 import type { Metrics } from './metrics.ts'
-import type { Answer, Pipeline } from './pipeline.ts'
+import { isForeignPage } from './origins.ts'
+import { type Asked, accept, interrupt, type OperationOptions } from './socket-operations.ts'
+import { createTurns, type Turns } from './turns.ts'
 
-/** How full a socket's buffer may get before it is closed as too slow. */
-const bufferLimit = 1024 * 1024
-/** A replay waits while more than this is in the buffer. */
-const replayBuffer = 64 * 1024
-const pingInterval = 12_000
 type Extra = { readonly line: Line }
-type Asked = ExecutionArgs & { readonly outcome: Answer | Results }
 
-const someQuery = parse('{ __typename }')
-
-interface Options {
+interface Options extends OperationOptions {
   readonly server: Server
-  readonly schema: GraphQLSchema
   readonly config: Config
-  readonly services: Services
-  readonly pipeline: Pipeline
-  readonly hub: LiveHub
   readonly connections: Connections
-  readonly formatError: FormatError
   readonly metrics: Metrics
   readonly log: Logger
   readonly isStopping: () => boolean
@@ -51,6 +36,8 @@ export function openWebSocketDoor(options: Options): void {
     noServer: true,
     maxPayload: bodyLimit,
     perMessageDeflate: false,
+    // Ours looks at the buffer first.
+    autoPong: false,
     handleProtocols: protocols => handleProtocols(protocols),
   })
   const protocol = createProtocol(options)
@@ -58,7 +45,7 @@ export function openWebSocketDoor(options: Options): void {
     stream.on('error', error => options.log.debug({ err: error }, 'an upgrade broke off'))
     if (request.url?.split('?', 1)[0]?.replace(/\/$/, '') !== graphqlPath) return refuseUpgrade(stream, '404 Not Found')
     if (isStopping()) return refuseUpgrade(stream, '503 Service Unavailable')
-    if (!isOriginAllowed(request, config)) return refuseUpgrade(stream, '403 Forbidden')
+    if (isForeignPage(request.headers, config)) return refuseUpgrade(stream, '403 Forbidden')
     sockets.handleUpgrade(request, stream, head, socket => serve(socket, request, protocol, options))
   })
 }
@@ -67,16 +54,8 @@ function refuseUpgrade(stream: Duplex, status: string): void {
   stream.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
-/** Programs send no Origin; browsers always do, and only those pages may that CORS allows, and our own. */
-function isOriginAllowed({ headers }: IncomingMessage, config: Config): boolean {
-  const { origin } = headers
-  const host = (config.TRUST_PROXY && headers['x-forwarded-host']) || headers.host
-  if (origin === undefined || config.CORS_ORIGINS.includes(origin)) return true
-  return URL.canParse(origin) && new URL(origin).host === host
-}
-
 function createProtocol(options: Options) {
-  const { schema, config, services, pipeline, hub, connections, formatError, metrics, log } = options
+  const { services, connections, formatError, log } = options
   return makeServer<ConnectionInitMessage['payload'], Extra>({
     connectionInitWaitTimeout: 3_000,
     onConnect: async ({ extra: { line }, connectionParams }) => {
@@ -90,58 +69,29 @@ function createProtocol(options: Options) {
       } catch (error) {
         const shown = formatError(error, { locale: line.locale, requestId: line.id })
         // Out of reach is no reason to give up: 1013 is "try again later".
-        closeLine(
-          line,
-          error instanceof PublicError ? closeCodes.unauthorized : closeCodes.tryLater,
-          shown.message,
-          metrics,
-        )
+        closeLine(line, error instanceof PublicError ? closeCodes.unauthorized : closeCodes.tryLater, shown.message)
         // graphql-ws would close again with its own words; the first close stands.
         return false
       }
-      return !connections.closeIfRevoked(line)
+      line.isWelcome = !connections.closeIfRevoked(line)
+      return line.isWelcome
     },
-    onSubscribe: async (protocol, id, payload): Promise<Asked | ShownError[]> => {
-      const { line } = protocol.extra
-      const requestId = `${line.id}.${++line.operations}`
-      const refuse = (error: unknown) => [new ShownError(formatError(error, { locale: line.locale, requestId }))]
-      if (Object.keys(protocol.subscriptions).length > config.MAX_SUBSCRIPTIONS)
-        return refuse(tooMany(config.MAX_SUBSCRIPTIONS))
-      try {
-        line.actor = await identifyAgain(services, line.actor)
-      } catch (error) {
-        if (error instanceof PublicError) line.close('revoked')
-        return refuse(error)
-      }
-      const { locale, actor } = line
-      const exchange = openExchange('websocket', locale, requestId)
-      const context = createContext(services, { actor, locale, requestId })
-      const { query, operationName, variables } = payload
-      const run = pipeline.run(
-        { query, ...(operationName && { operationName }), ...(variables && { variables }) },
-        exchange,
-        context,
-      )
-      line.running.add(run)
-      const outcome = await run.finally(() => line.running.delete(run))
-      if (outcome.kind === 'answer') {
-        const { result } = outcome
-        if (result.data === undefined) return (result.errors ?? []).map(error => new ShownError(error))
-        return { schema, document: someQuery, outcome: result }
-      }
-      const results = await hub.join({ ...outcome.operation, actor, locale, requestId }, sinkOf(line, id, options))
-      if (!(Symbol.asyncIterator in results)) return results.errors as ShownError[]
-      const { document, operationName: name } = outcome.operation
-      return { schema, document, operationName: name, outcome: results }
+    onSubscribe: async ({ extra: { line } }, id, payload) => {
+      const work = accept(line, id, payload, options)
+      line.running.add(work)
+      return work.finally(() => line.running.delete(work))
     },
     execute: args => (args as Asked).outcome as never,
     subscribe: args => (args as Asked).outcome as never,
     // What the pipeline and the hub answer is ready to be sent.
     onNext: (_, __, ___, ____, result) => result as never,
     onComplete: ({ extra }, id) => {
-      extra.line.heard.delete(id)
+      extra.line.followed.delete(id)
     },
-    onError: (_, __, ___, errors) => {
+    onError: ({ extra: { line } }, id, _payload, errors) => {
+      const fault = errors.find(({ originalError }) => originalError instanceof PassingFault)?.originalError
+      // Told of an error, clients would not come back; cut off, they go on from where they were.
+      if (fault instanceof PassingFault) return interrupt(line, id, fault)
       if (errors.some(error => !(error instanceof ShownError)))
         log.debug({ errors }, 'the protocol refused an operation')
     },
@@ -157,24 +107,38 @@ const tooMany = (most: number) =>
     { kind: 'subscriptions', limit: most },
   )
 
-/** Where the events of one subscription go: the text is shared among all who hear the same. */
-function sinkOf(line: Line, id: string, options: Options): Sink {
-  const { socket } = line
-  return {
-    send: (serialised, seq) => {
-      if (socket.readyState !== socket.OPEN) return
-      line.heard.set(id, seq)
-      transmit(line, nextFrame(id, serialised))
-      options.metrics.delivered.inc({ door: 'websocket' })
-      if (socket.bufferedAmount <= bufferLimit) return
-      // Everything up to here is on its way before the close frame, so from here the listener can go on.
-      const heard = Math.min(...line.heard.values())
-      const cursor = writeCursor({ epoch: options.services.feed.position().epoch, seq: heard })
-      closeLine(line, closeCodes.tryLater, `Too slow. Resume after: ${cursor}`, options.metrics)
-    },
-    drained: async () => {
-      while (socket.readyState === socket.OPEN && socket.bufferedAmount > replayBuffer) await line.flushed
-    },
+/** Takes a message in. Calls `handle`, which is the protocol's, unless we refuse it ourselves. */
+async function receive(
+  line: Line,
+  turns: Turns,
+  data: string,
+  handle: (data: string) => Promise<void>,
+  { config, formatError }: Options,
+): Promise<void> {
+  const message = readMessage(data)
+  // What is no message, or comes before its time, the protocol closes the socket for.
+  if (!message || !line.isWelcome) return handle(data)
+  if (message.type === 'complete') turns.complete(message.id)
+  if (message.type !== 'subscribe') return handle(data)
+  const { id } = message
+  if (line.isDraining || turns.isFull(config.MAX_SUBSCRIPTIONS)) {
+    const error = line.isDraining ? new Unavailable(closeTexts.restart) : tooMany(config.MAX_SUBSCRIPTIONS)
+    const shown = formatError(error, { locale: line.locale, requestId: line.id })
+    transmit(line, JSON.stringify({ id, type: 'error', payload: [shown] }))
+    return
+  }
+  return turns.take(id, async () => {
+    if (line.socket.readyState === line.socket.OPEN) await handle(data)
+  })
+}
+
+/** The type and the id of a message about an operation. */
+function readMessage(data: string): { type: string; id: string } | null {
+  try {
+    const { type, id } = JSON.parse(data)
+    return typeof type === 'string' && typeof id === 'string' ? { type, id } : null
+  } catch {
+    return null
   }
 }
 
@@ -184,53 +148,59 @@ function serve(
   protocol: ReturnType<typeof createProtocol>,
   options: Options,
 ): void {
-  const { connections, metrics, log } = options
+  const { connections, metrics, services, log } = options
   const line: Line = {
     socket,
     id: readRequestId(request.headers),
     headers: request.headers,
+    metrics,
+    feed: services.feed,
     locale: negotiateLocale(request.headers['accept-language']),
     actor: anonymous,
     operations: 0,
+    isWelcome: false,
+    isDraining: false,
     running: new Set(),
-    heard: new Map(),
+    followed: new Map(),
     flushed: Promise.resolve(),
-    close: reason => endLine(line, reason, metrics),
+    close: reason => endLine(line, reason),
   }
+  const turns = createTurns()
   const leave = connections.add(line)
   metrics.sockets.inc()
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: data => (socket.readyState === socket.OPEN ? transmit(line, data) : undefined),
-      close: (code = 1000, reason = '') => closeLine(line, code, reason, metrics),
+      send: data => (transmit(line, data) ? line.flushed : undefined),
+      close: (code = 1000, reason = '') => closeLine(line, code, reason),
+      // What a ping carries is not sent back, and strangers get no answer.
+      onPing: () => {
+        if (line.isWelcome) transmit(line, '{"type":"pong"}')
+      },
       onMessage: handle => {
         socket.on('message', async data => {
+          if (socket.readyState !== socket.OPEN) return
           try {
-            await handle(String(data))
+            await receive(line, turns, String(data), handle, options)
           } catch (error) {
             log.warn({ requestId: line.id, err: error }, 'a message on a socket failed')
-            closeLine(line, closeCodes.internal, 'This message could not be handled.', metrics)
+            closeLine(line, closeCodes.internal, 'This message could not be handled.')
           }
         })
       },
     },
     { line },
   )
-  let isAlive = true
-  socket.on('pong', () => {
-    isAlive = true
+  socket.on('ping', data => {
+    if (mayWrite(line)) socket.pong(data)
   })
-  const pinging = setInterval(() => {
-    if (!isAlive) return socket.terminate()
-    isAlive = false
-    socket.ping()
-  }, pingInterval)
+  const stopWatching = watchPulse(line)
   socket.on('error', error => log.debug({ requestId: line.id, err: error }, 'a socket failed'))
   socket.once('close', (code, reason) => {
-    clearInterval(pinging)
+    stopWatching()
     leave()
     metrics.sockets.dec()
+    endSubscriptions(line)
     Promise.resolve(closed(code, String(reason))).catch(error =>
       log.error({ requestId: line.id, err: error }, 'a socket could not be cleared away'),
     )

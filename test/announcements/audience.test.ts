@@ -144,7 +144,7 @@ const rejected: [string, () => object, string[]][] = [
     ['NOT_FOUND include.0.members.1'],
   ],
   ['too many rules', () => ({ include: Array(51).fill({ kinds: ['CITY'] }) }), ['TOO_LONG include']],
-  ['too many members', () => ({ include: [{ members: Array(1001).fill(ids.a) }] }), ['TOO_LONG include.0.members']],
+  ['too many members', () => ({ include: [{ members: Array(101).fill(ids.a) }] }), ['TOO_LONG include.0.members']],
   ['too many places', () => ({ include: [{ regions: Array(401).fill('510000') }] }), ['TOO_LONG include.0.regions']],
 ]
 

@@ -1,4 +1,5 @@
-import { type Kysely, sql } from 'kysely'
+import { graphql } from 'graphql'
+import { type CompiledQuery, type Kysely, PostgresQueryCompiler, type RootOperationNode, sql } from 'kysely'
 import type { Actor } from '../../src/access/actor.ts'
 import { createContext } from '../../src/graphql/context.ts'
 import { type LiveSource, mayHear } from '../../src/graphql/live.ts'
@@ -97,6 +98,28 @@ export async function footprint(alliance: Alliance): Promise<unknown> {
     found[table] = rows
   }
   return found
+}
+
+/** The statements that a query sends, in their order. @throws Error when the answer has errors */
+export async function statementsOf(alliance: Alliance, actor: Actor, source: string): Promise<CompiledQuery[]> {
+  const compiler = new PostgresQueryCompiler()
+  const seen = new Map<object, RootOperationNode>()
+  const sent: CompiledQuery[] = []
+  const db = alliance.db.withPlugin({
+    transformQuery: ({ node, queryId }) => {
+      seen.set(queryId, node)
+      return node
+    },
+    // Once for each statement, where transformQuery also sees those within another.
+    transformResult: async ({ result, queryId }) => {
+      sent.push(compiler.compileQuery(seen.get(queryId)!, queryId))
+      return result
+    },
+  })
+  const contextValue = createContext({ ...alliance.services, db }, { actor, locale: 'en' })
+  const { errors } = await graphql({ schema: alliance.schema, source, contextValue })
+  if (errors) throw new Error(errors.map(error => error.message).join('\n'))
+  return sent
 }
 
 /** How many events there are, to hear only of those after. */

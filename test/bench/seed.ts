@@ -182,7 +182,7 @@ export async function seed(connectionString: string, memberCount: number): Promi
   const database = openPostgres(connectionString, 2)
   const { db } = database
   try {
-    await migrate(db)
+    await migrate(database)
     const now = new Date()
     await db.transaction().execute(async tx => {
       await loadPlaces(tx, now)

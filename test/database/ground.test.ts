@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/database/client.ts'
 import { type PageOrder, readPage } from '../../src/database/page.ts'
 import { transact } from '../../src/database/transaction.ts'
-import { createDatabase } from '../support/database.ts'
+import { createDatabase, itOnPostgres } from '../support/database.ts'
 
 let database: Database
 beforeAll(async () => {
@@ -70,6 +70,26 @@ describe('transactions', () => {
   })
 })
 
+itOnPostgres('a connection that the server ends amid a transaction fails this one, not the process', async () => {
+  const { db } = database
+  const { promise: isEnded, resolve: ended } = Promise.withResolvers<void>()
+  const { promise: pid, resolve: begun } = Promise.withResolvers<number>()
+  const transaction = db.transaction().execute(async tx => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
+    begun(rows[0]!.pid)
+    await isEnded
+    await sql`select 1`.execute(tx)
+  })
+  const outcome = expect(transaction).rejects.toThrow()
+  const victim = await pid
+  await sql`select pg_terminate_backend(${victim})`.execute(db)
+  for (let gone = false; !gone; )
+    gone = (await sql`select 1 from pg_stat_activity where pid = ${victim}`.execute(db)).rows.length === 0
+  ended()
+  await outcome
+  expect((await sql<{ one: number }>`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }])
+})
+
 describe('pages', () => {
   const order: PageOrder = {
     name: 'code',
@@ -80,7 +100,7 @@ describe('pages', () => {
     ],
   }
   const query = () => database.db.selectFrom('vocabularyTerms').select('code').where('vocabulary', '=', 'FIELD')
-  const codes = (page: { rows: readonly { row: { code: string } }[] }) => page.rows.map(({ row }) => row.code).join('')
+  const codes = (page: { rows: readonly { code: string }[] }) => page.rows.map(({ code }) => code).join('')
 
   beforeAll(async () => {
     const terms = [...'abcdefghij'].map((code, i) => ({
@@ -99,9 +119,9 @@ describe('pages', () => {
   it('go forward to the end, each row once', async () => {
     const one = await readPage(query(), order, { first: 4 })
     expect([codes(one), one.hasNextPage, one.hasPreviousPage]).toEqual(['abcd', true, false])
-    const two = await readPage(query(), order, { first: 4, after: one.rows.at(-1)!.cursor })
+    const two = await readPage(query(), order, { first: 4, after: one.cursorAt(one.rows.length - 1) })
     expect([codes(two), two.hasNextPage, two.hasPreviousPage]).toEqual(['efgh', true, true])
-    const three = await readPage(query(), order, { first: 4, after: two.rows.at(-1)!.cursor })
+    const three = await readPage(query(), order, { first: 4, after: two.cursorAt(two.rows.length - 1) })
     expect([codes(three), three.hasNextPage]).toEqual(['ij', false])
     expect(await three.count()).toBe(10)
   })
@@ -109,7 +129,7 @@ describe('pages', () => {
   it('go backward from the end', async () => {
     const one = await readPage(query(), order, { last: 4 })
     expect([codes(one), one.hasNextPage, one.hasPreviousPage]).toEqual(['ghij', false, true])
-    const two = await readPage(query(), order, { last: 7, before: one.rows[0]!.cursor })
+    const two = await readPage(query(), order, { last: 7, before: one.cursorAt(0) })
     expect([codes(two), two.hasNextPage, two.hasPreviousPage]).toEqual(['abcdef', true, false])
   })
 
@@ -117,7 +137,7 @@ describe('pages', () => {
     const down: PageOrder = { ...order, direction: 'desc' }
     const one = await readPage(query(), down, { first: 3 })
     expect(codes(one)).toBe('jih')
-    expect(codes(await readPage(query(), down, { first: 3, after: one.rows.at(-1)!.cursor }))).toBe('gfe')
+    expect(codes(await readPage(query(), down, { first: 3, after: one.cursorAt(one.rows.length - 1) }))).toBe('gfe')
   })
 
   it.each([

@@ -84,10 +84,112 @@ COMPANY,,510100,云谷十一号,,,,yungu:11
       { keepGood: true },
     )
     expect(result).toMatchObject({ created: 2, refused: 1, kept: true })
-    expect(result.lines[1]).toContain('belong to several members')
+    expect(result.lines[1]).toContain('Line 2 means the same member already')
     expect(await alliance.count('members')).toBe(before.members + 2)
     expect(await alliance.count('memberRevisions')).toBe(before.revisions + 2)
     expect(await alliance.count('outbox')).toBe(before.events + 2)
+  })
+
+  it('refuses a row whose keys belong to several members', async () => {
+    const result = await runImport(`${header}\nCOMPANY,,510100,云谷十号,,,,yungu:2 | yungu:1\n`)
+    expect(result.lines[0]).toContain('belong to several members')
+  })
+
+  it('knows a key however it is written, and adds further keys', async () => {
+    const keys = async (name: string) => {
+      const { members } = await alliance
+        .as(alliance.anonymous)
+        .ask<{ members: { nodes: { version: number; externalReferences: object[] }[] } }>(
+          'query ($name: String) { members(filter: { name: $name }) { nodes { version externalReferences { system value } } } }',
+          { name },
+        )
+      return members.nodes
+    }
+    const row = (references: string) => `${header}\nCOMPANY,,510100,云谷多钥公司,,,,${references}\n`
+    expect(await runImport(row('CRM:7 | crm: 8'))).toMatchObject({ created: 1 })
+    expect(await runImport(row('CRM:7 | crm: 8'))).toMatchObject({ unchanged: 1 })
+    expect(await runImport(row('crm:8 | erp:x\\|y'))).toMatchObject({ changed: 1 })
+    expect(await keys('云谷多钥公司')).toEqual([
+      {
+        version: 2,
+        externalReferences: [
+          { system: 'crm', value: '7' },
+          { system: 'crm', value: '8' },
+          { system: 'erp', value: 'x|y' },
+        ],
+      },
+    ])
+    expect(await runImport(row('crm:8 | erp:x\\|y'))).toMatchObject({ unchanged: 1 })
+  })
+
+  it('refuses a second row for the same member, by whichever key', async () => {
+    const member = await alliance.member({
+      kind: 'COMPANY',
+      names: '云谷同一公司',
+      externalReferences: [{ system: 'same', value: '1' }],
+    })
+    const result = await runImport(
+      `id,kind,name_zh_hans,external_references\n${member.id},COMPANY,云谷同一公司甲,\n,COMPANY,云谷同一公司乙,same:1\n`,
+    )
+    expect(result).toMatchObject({ changed: 1, refused: 1, kept: false })
+    expect(result.lines[1]).toContain('Line 2 means the same member already')
+  })
+
+  it('refuses a row of an older version that would change something', async () => {
+    const member = await alliance.member({ kind: 'COMPANY', names: '云谷旧版公司' })
+    const { version } = member.row
+    const row = (name: string) => `id,version,kind,name_zh_hans\n${member.id},${version},COMPANY,${name}\n`
+    expect(await runImport(row('云谷新版公司'))).toMatchObject({ changed: 1, kept: true })
+    // Sent again, the same file asks for what is there already.
+    expect(await runImport(row('云谷新版公司'))).toMatchObject({ unchanged: 1 })
+    const stale = await runImport(row('云谷又一版公司'))
+    expect(stale).toMatchObject({ refused: 1, kept: false })
+    expect(stale.lines[0]).toContain(`CONFLICT: the file shows version ${version} and the member is at ${version + 1}`)
+  })
+
+  it('refuses an id with the prefix of another kind, for the member and for its parent', async () => {
+    const member = await alliance.member({ kind: 'COMPANY' })
+    const wrong = member.id.replace('company', 'city')
+    const result = await runImport(
+      `id,kind,name_zh_hans,parent,external_references\n${wrong},COMPANY,x,,\n,COMPANY,y,${wrong},wrong:1\n`,
+    )
+    expect(result.refused).toBe(2)
+    for (const line of result.lines.slice(0, 2)) expect(line).toContain('There is no such member')
+  })
+
+  it('refuses the second of two rows with one credit code, and a circle of two rows', async () => {
+    const [a, b] = [await alliance.member({ kind: 'COMPANY' }), await alliance.member({ kind: 'COMPANY' })]
+    const codes = await runImport(
+      'kind,name_zh_hans,credit_code,external_references\nCOMPANY,甲,915101000000004570,code:1\nCOMPANY,乙,915101000000004570,code:2\n',
+    )
+    expect(codes).toMatchObject({ created: 1, refused: 1 })
+    expect(codes.lines[1]).toContain('Another member has this code')
+    const circle = await runImport(`id,kind,parent\n${a.id},COMPANY,${b.id}\n${b.id},COMPANY,${a.id}\n`)
+    expect(circle).toMatchObject({ changed: 1, refused: 1 })
+    expect(circle.lines[1]).toContain('the two would form a circle')
+  })
+
+  it('of 10,000 rows with three bad ones changes nothing and names exactly the three', {
+    timeout: 90_000,
+  }, async () => {
+    const bad = new Map([
+      [1_234, 'FIRM,,510100,云谷坏行,,,,mass:bad-1'],
+      [5_000, 'COMPANY,,510100,,,,,mass:bad-2'],
+      [9_999, 'COMPANY,,519999,云谷坏行,,,,mass:bad-3'],
+    ])
+    const row = (i: number) => bad.get(i) ?? `COMPANY,,510100,云谷第${i}公司,Yungu ${i},digital_twin,2020,mass:${i}`
+    const before = await alliance.traces()
+    const result = await runImport([header, ...Array.from({ length: 10_000 }, (_, i) => row(i))].join('\n'))
+    expect(result).toMatchObject({ created: 9_997, refused: 3, kept: false })
+    const told = result.lines.filter(line => /^line \d+: refused/.test(line))
+    expect(told.map(line => line.split(':')[0])).toEqual([...bad.keys()].map(i => `line ${i + 2}`))
+    expect(await alliance.traces()).toEqual(before)
+  })
+
+  it('tells of a missing file in one line', async () => {
+    await expect(importMembers(alliance.request(), join(folder, 'nowhere.csv'))).rejects.toThrow(
+      /^The file .*nowhere\.csv can't be read: there is no such file or folder\.$/,
+    )
   })
 
   it('changes nothing in a dry run', async () => {
@@ -145,12 +247,15 @@ describe('export of members', () => {
       kind: 'COMPANY',
       names: { 'zh-Hans': '云谷,“引号”"与|竖线', en: '=cmd()' },
       profile: {
-        descriptions: [{ locale: 'zh-Hans', text: '第一行\n第二行, "引"' }],
+        descriptions: [{ locale: 'zh-Hans', text: '第一行\r\n第二行, "引"\r第三行' }],
         websiteUrl: 'https://yungu.example/?a=1',
         capabilities: ['computing_power', 'real_time_rendering'],
         size: 7,
       },
-      externalReferences: [{ system: 'yungu', value: 'a:b' }],
+      externalReferences: [
+        { system: 'yungu', value: 'a:b' },
+        { system: 'https://crm', value: 'a|b\\|c' },
+      ],
     })
     const text = await exportMembers(alliance.db, { bom: true })
     const result = await runImport(text)

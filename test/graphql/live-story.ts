@@ -7,7 +7,7 @@ import { InvalidInput, text } from '../../src/errors.ts'
 import type { Context, Services } from '../../src/graphql/context.ts'
 import { liveField } from '../../src/graphql/live.ts'
 import { createLiveHub, type LiveHub, type Results } from '../../src/graphql/live-hub.ts'
-import type { LiveOperation } from '../../src/graphql/live-operation.ts'
+import type { LiveRequest } from '../../src/graphql/live-operation.ts'
 import type { SignedIn } from '../../src/graphql/live-rights.ts'
 import { enforcePermissions } from '../../src/graphql/permissions.ts'
 import { newUuid } from '../../src/ids.ts'
@@ -40,6 +40,15 @@ const sdl = `
     said(word: String = "hello"): String!
     contacts: String @requires(permission: CONTACTS_READ)
     breaks: String
+    "Null when the database is out of reach, as any field may be."
+    region: String
+    "Of the account itself, but nobody declared that."
+    undeclared: String
+    receipt: AnnouncementReceipt
+  }
+  "What depends on the account."
+  type AnnouncementReceipt @public {
+    account: String
   }
 `
 
@@ -52,8 +61,10 @@ export interface LiveStory {
   readonly feed: Feed
   readonly hub: LiveHub
   readonly sequencer: Sequencer
-  /** How often each was done. */
+  /** How often each was done. A refresh looks up the rights of any number of tokens. */
   readonly counts: { payloads: number; executions: number; refreshes: number }
+  /** How often each meets a database out of reach, the next times that it is done. */
+  readonly outages: { check: number; payload: number; region: number; refresh: number }
   /** What `refresh` answers, by token; those who are not named here stay as they are. */
   readonly rights: Map<string, Actor | null>
   /** What the hub could tell no caller. */
@@ -69,7 +80,8 @@ export const failing = 13
 /** Events with this version are for nobody. */
 export const nobody = 99
 
-export async function startLive(): Promise<LiveStory> {
+/** @param patience how long the database may fail before subscriptions end, in milliseconds */
+export async function startLive(patience = 10_000): Promise<LiveStory> {
   const database = await createDatabase()
   const { db } = database
   const feed = await startFeed({ ...database, onError: unexpected, replayLimit: 10_000 })
@@ -77,16 +89,24 @@ export async function startLive(): Promise<LiveStory> {
   const counts = { payloads: 0, executions: 0, refreshes: 0 }
   const rights = new Map<string, Actor | null>()
   const errors: unknown[] = []
+  const outages = { check: 0, payload: 0, region: 0, refresh: 0 }
+  const reachDatabase = (work: keyof typeof outages) => {
+    if (outages[work]-- > 0)
+      throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:5432'), { code: 'ECONNREFUSED' })
+    outages[work] = 0
+  }
 
   const profile = liveField({
     types: ['member.profile', 'member.contacts', 'member.membership'],
     check: ({ only }: { after?: string | null; only?: string | null }) => {
+      reachDatabase('check')
       if (only === '') throw new InvalidInput(text('"only" is empty.', '“only”为空。'))
     },
     payload: async (event, { only }, context) => {
       counts.payloads++
       if (contexts.has(context)) throw new Error('This context served another event.')
       contexts.set(context, event.seq)
+      reachDatabase('payload')
       const { version } = event.detail as { version: number }
       if (version === nobody || (only && only !== event.subject)) return null
       if (version === failing) throw new Error('a secret of the database')
@@ -108,8 +128,22 @@ export async function startLive(): Promise<LiveStory> {
     breaks: () => {
       throw new Error('a secret of a resolver')
     },
+    region: () => {
+      reachDatabase('region')
+      return '成都'
+    },
+    undeclared: (_: unknown, __: unknown, { request: { actor } }: Context) => 'accountId' in actor && actor.accountId,
+    receipt: () => ({}),
   }
-  const resolvers = { Query: { nothing: () => null }, Subscription: { profile, membership }, Profile }
+  const AnnouncementReceipt = {
+    account: (_: unknown, __: unknown, { request: { actor } }: Context) => 'accountId' in actor && actor.accountId,
+  }
+  const resolvers = {
+    Query: { nothing: () => null },
+    Subscription: { profile, membership },
+    Profile,
+    AnnouncementReceipt,
+  }
   const schema = enforcePermissions(makeExecutableSchema({ typeDefs: sdl, resolvers }))
 
   const story: Pick<LiveStory, 'now'> = { now: new Date() }
@@ -119,10 +153,13 @@ export async function startLive(): Promise<LiveStory> {
     services,
     formatErrors: found => found.map(mask),
     onError: error => errors.push(error),
-    refresh: async (actor: SignedIn) => {
+    patience,
+    refresh: async tokenIds => {
       counts.refreshes++
-      const answer = rights.get(actor.tokenId)
-      return answer === undefined ? actor : answer
+      reachDatabase('refresh')
+      return new Map(
+        tokenIds.map(tokenId => [tokenId, rights.has(tokenId) ? rights.get(tokenId)! : issued.get(tokenId)!]),
+      )
     },
   })
   return Object.assign(story, {
@@ -131,6 +168,7 @@ export async function startLive(): Promise<LiveStory> {
     hub,
     sequencer,
     counts,
+    outages,
     rights,
     errors,
     happen: async (...events: Partial<NewEvent>[]) => {
@@ -158,7 +196,7 @@ function mask(error: GraphQLError): GraphQLError {
 const documents = new Map<string, DocumentNode>()
 
 /** An operation as the server hands it to the hub: with the same document for the same text. */
-export function operation(query: string, options: Partial<LiveOperation> = {}): LiveOperation {
+export function operation(query: string, options: Partial<LiveRequest> = {}): LiveRequest {
   const document = documents.get(query) ?? parse(query)
   documents.set(query, document)
   return { document, actor: anonymous, locale: 'en', ...options }
@@ -178,7 +216,7 @@ export interface Joined {
 }
 
 /** Joins, and fails when the operation is refused. */
-export async function join(hub: LiveHub, asked: LiveOperation, drained?: () => Promise<void>): Promise<Joined> {
+export async function join(hub: LiveHub, asked: LiveRequest, drained?: () => Promise<void>): Promise<Joined> {
   const results: Joined['results'] = []
   const places: number[] = []
   let reached: (() => void) | undefined
@@ -207,7 +245,7 @@ export async function join(hub: LiveHub, asked: LiveOperation, drained?: () => P
 }
 
 /** Subscribes, and fails when the operation is refused. */
-export async function subscribe(hub: LiveHub, asked: LiveOperation): Promise<Results> {
+export async function subscribe(hub: LiveHub, asked: LiveRequest): Promise<Results> {
   const stream = await hub.subscribe(asked)
   if (!(Symbol.asyncIterator in stream)) throw new Error(stream.errors?.[0]?.message)
   return stream
@@ -229,30 +267,36 @@ export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(valu
 
 export const cursorAt = ({ epoch }: Position, seq: number) => writeCursor({ epoch, seq })
 
+/** The bearers of all tokens, as they were at first. */
+const issued = new Map<string, Actor>()
+
+function issue<Kind extends SignedIn>(actor: Kind): Kind {
+  if (!issued.has(actor.tokenId)) issued.set(actor.tokenId, actor)
+  return actor
+}
+
 const signedIn = () => ({ tokenId: newUuid(), expiresAt: new Date(Date.now() + 3_600_000), name: 'someone' })
 
-export const officer = (memberId: string, changes: Partial<Officer> = {}): Officer => ({
-  ...signedIn(),
-  kind: 'OFFICER',
-  accountId: newUuid(),
-  memberId,
-  memberStatus: 'ADMITTED',
-  role: 'LIAISON',
-  permissions: officerPermissions('LIAISON', 'ADMITTED'),
-  ...changes,
-})
+export const officer = (memberId: string, changes: Partial<Officer> = {}): Officer =>
+  issue({
+    ...signedIn(),
+    kind: 'OFFICER',
+    accountId: newUuid(),
+    memberId,
+    memberStatus: 'ADMITTED',
+    role: 'LIAISON',
+    permissions: officerPermissions('LIAISON', 'ADMITTED'),
+    ...changes,
+  })
 
-export const staff = (): Staff => ({
-  ...signedIn(),
-  kind: 'SECRETARIAT',
-  accountId: newUuid(),
-  permissions: secretariatPermissions,
-})
+export const staff = (): Staff =>
+  issue({ ...signedIn(), kind: 'SECRETARIAT', accountId: newUuid(), permissions: secretariatPermissions })
 
-export const portal = (changes: Partial<PortalKey> = {}): PortalKey => ({
-  ...signedIn(),
-  kind: 'PORTAL',
-  portalId: newUuid(),
-  permissions: new Set(['DIRECTORY_FOLLOW']),
-  ...changes,
-})
+export const portal = (changes: Partial<PortalKey> = {}): PortalKey =>
+  issue({
+    ...signedIn(),
+    kind: 'PORTAL',
+    portalId: newUuid(),
+    permissions: new Set(['DIRECTORY_FOLLOW']),
+    ...changes,
+  })

@@ -35,7 +35,7 @@ describe('a live field', () => {
   it('tells of each event of its types, with its position and its moment', async () => {
     const results = await subscribe(live.hub, operation(all))
     const [first] = await live.happen(...versions(1))
-    await live.happen({ type: 'token.issued', detail: {} }, ...versions(2))
+    await live.happen({ type: 'token.revoked', detail: {} }, ...versions(2))
     const [one, two] = await take(results, 2)
     expect(plain(one)).toEqual({
       data: { profile: { cursor: expect.any(String), at: expect.any(String), subject: first, version: 1 } },

@@ -93,11 +93,14 @@ function floorOf(file: string): number {
   return Number.isNaN(known) ? floorByImports(file) : known
 }
 
-/** A file of a noun with a name of its own stands as low as its imports let it. */
+/**
+ * A file of a noun with a name of its own stands as low as its imports let it, and no higher than a service: what
+ * imports from resolvers or from GraphQL is named as a part of the resolvers.
+ */
 function floorByImports(file: string, seen: readonly string[] = []): number {
   const known = floor(file)
   if (!Number.isNaN(known)) return known
   if (seen.includes(file)) return 0
   const below = imports.filter(({ from }) => from === file).map(({ to }) => floorByImports(to, [...seen, file]))
-  return Math.max(4, ...below)
+  return Math.min(6, Math.max(4, ...below))
 }

@@ -1,4 +1,5 @@
 import {
+  buildSchema as buildPlainSchema,
   type GraphQLField,
   type GraphQLInputType,
   isEnumType,
@@ -12,7 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { type Permission, permissions } from '../../src/access/permissions.ts'
-import { fieldPermission } from '../../src/graphql/permissions.ts'
+import { enforcePermissions, fieldPermission } from '../../src/graphql/permissions.ts'
 import { buildSchema } from '../../src/server/schema.ts'
 import { type Alliance, createAlliance, errorCodes } from '../support/alliance.ts'
 
@@ -120,6 +121,21 @@ describe('every guarded root field', () => {
       expect(codes, name).not.toContain('FORBIDDEN')
       expect(codes, name).not.toContain('UNAUTHENTICATED')
     }
+  })
+})
+
+describe('a field of an object', () => {
+  it('needs what the field of its interface needs, or the service does not start', () => {
+    const sdl = (own: string) => `
+      directive @public on FIELD_DEFINITION
+      directive @requires(permission: Permission!) on FIELD_DEFINITION
+      enum Permission { CONTACTS_READ }
+      interface Body { name: String @public }
+      type Query implements Body { name: String ${own} }`
+    expect(() => enforcePermissions(buildPlainSchema(sdl('@public')))).not.toThrow()
+    expect(() => enforcePermissions(buildPlainSchema(sdl('@requires(permission: CONTACTS_READ)')))).toThrow(
+      'Query.name needs CONTACTS_READ and Body.name PUBLIC',
+    )
   })
 })
 

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mappers } from '../../codegen.ts'
 import { permissions } from '../../src/access/permissions.ts'
 import type { Database } from '../../src/database/client.ts'
+import { faultCodes } from '../../src/errors.ts'
 import { fieldPermission } from '../../src/graphql/permissions.ts'
 import { buildSchema, resolvers } from '../../src/server/schema.ts'
 import { createDatabase } from '../support/database.ts'
@@ -40,6 +41,21 @@ const objects: Record<string, readonly string[]> = {
   InputFault: ['code'],
   RecipientRule: ['public', 'allMembers', 'kinds', 'regions'],
 }
+
+/** Lists whose length their nature bounds, with the reason. */
+const bounded = new Map([
+  ['Viewer.permissions', 'each once'],
+  ['Portal.scopes', 'each once'],
+  ['UserError.field', 'a path of the input'],
+  ['Query.vocabulary', 'the alliance keeps the list'],
+  ['Announcement.titles', 'one for each language'],
+  ['Announcement.bodies', 'one for each language'],
+  ['Announcement.attachments', 'what its input takes'],
+  ['AnnouncementAudience.include', 'what its input takes'],
+  ['AnnouncementAudience.exclude', 'what its input takes'],
+  ['AudienceRule.kinds', 'each once'],
+  ['AudienceRule.regions', 'what its input takes'],
+])
 
 let database: Database
 const columns = new Map<string, Set<string>>()
@@ -99,6 +115,11 @@ describe('the SDL', () => {
     expect(isEnumType(type) && type.getValues().map(value => value.name)).toEqual([...permissions])
   })
 
+  it('has the user errors of errors.ts, no more and no less', () => {
+    const type = schema.getType('UserErrorCode')
+    expect(isEnumType(type) && type.getValues().map(value => value.name)).toEqual([...faultCodes])
+  })
+
   it('has a resolver or a column behind every field', () => {
     const bare = everyField((type, field) => {
       if (!isObjectType(type) || hasResolver(type.name, field.name)) return null
@@ -114,6 +135,17 @@ describe('the SDL', () => {
       return known ? null : `${type.name}.${field.name}`
     })
     expect(bare).toEqual([])
+  })
+
+  it('bounds every list that is no page by its description', () => {
+    const endless = everyField((type, field) => {
+      const name = `${type.name}.${field.name}`
+      // A payload has an error for each field of an input that is bounded itself.
+      const isPart = /(Connection|Edge)$/.test(type.name) || field.name === 'userErrors'
+      const isList = field.type.toString().startsWith('[')
+      return !isList || isPart || bounded.has(name) || /\b(at most|most)\b/.test(field.description ?? '') ? null : name
+    })
+    expect(endless).toEqual([])
   })
 
   it('bounds every list with a page, or says in its description how long it can get', () => {

@@ -1,35 +1,90 @@
 /**
- * A server process of the journal's tests: it writes and sequences, and follows the journal from its start.
- * Run by `fork` with the connection string and the number of transactions to write; speaks by messages.
+ * A server process of the journal's tests: it writes and sequences, and its live hub delivers what happens.
+ * Run by `fork` with the connection string, the number of transactions to write, and the cursors after which its
+ * subscribers go on; speaks by messages.
  */
 import { setImmediate } from 'node:timers/promises'
+import { makeExecutableSchema } from '@graphql-tools/schema'
+import { parse } from 'graphql'
+import { anonymous } from '../../src/access/actor.ts'
 import { openPostgres } from '../../src/database/client.ts'
+import { liveField } from '../../src/graphql/live.ts'
+import { createLiveHub } from '../../src/graphql/live-hub.ts'
 import { startFeed } from '../../src/journal/feed.ts'
-import { readLog } from '../../src/journal/log.ts'
 import { startSequencer } from '../../src/journal/sequencer.ts'
-import { follow, unexpected, write } from './story.ts'
+import { unexpected, write } from './story.ts'
 
+/** What a subscriber was sent. */
+export interface Heard {
+  readonly seq: number
+  readonly subject: string
+  readonly cursor: string
+}
 /** What a worker says. */
 export type Report =
   /** A commit that the database acknowledged. */
   | { readonly committed: readonly string[] }
   /** All is written. */
   | { readonly written: true }
-  /** The answer to `report`: all that its subscriber heard. */
-  | { readonly heard: readonly { seq: number; subject: string }[] }
-/** What a worker is told: to wait for an event, report and end. */
+  /** What one of its subscribers was sent next. */
+  | { readonly subscriber: number; readonly heard: Heard }
+/** What a worker is told: to end once all its subscribers have heard of an event. */
 export interface Order {
-  readonly reportAfter: string
+  readonly endAfter: string
 }
 
-const [, , connectionString, transactions] = process.argv
+const [, , connectionString, transactions, ...cursors] = process.argv
 const database = openPostgres(connectionString!, 5)
 const { db } = database
-const { epoch } = await readLog(db, 0, 0)
 const feed = await startFeed({ ...database, onError: unexpected, replayLimit: 1_000_000 })
 const sequencer = startSequencer({ ...database, onError: unexpected, onSequenced: feed.poke })
-const subscriber = follow(feed, { epoch, seq: 0 })
 const send = (report: Report) => process.send!(report)
+
+const happened = liveField({
+  types: ['member.profile'],
+  payload: async (event, _args: { after?: string | null }) => ({ subject: event.subject }),
+})
+const hub = createLiveHub({
+  schema: makeExecutableSchema({
+    typeDefs: `
+      type Query { nothing: Int }
+      type Subscription { happened(after: String): Happening! }
+      type Happening { cursor: String! subject: String! }`,
+    resolvers: { Subscription: { happened } },
+  }),
+  services: { db, feed, wake: sequencer.wake, now: () => new Date() },
+  formatErrors: errors => errors,
+  onError: unexpected,
+})
+const document = parse('subscription ($after: String) { happened(after: $after) { cursor subject } }')
+
+/** Subscribes through the hub. Answers how to wait until a subject was heard. */
+async function subscribe(subscriber: number, after: string): Promise<(subject: string) => Promise<void>> {
+  const subjects = new Set<string>()
+  let check: (() => void) | undefined
+  const results = await hub.join(
+    { document, variables: { after }, actor: anonymous, locale: 'en' },
+    {
+      send: (serialised, seq) => {
+        const { data } = JSON.parse(serialised) as { data: { happened: { cursor: string; subject: string } } }
+        subjects.add(data.happened.subject)
+        send({ subscriber, heard: { seq, ...data.happened } })
+        check?.()
+      },
+    },
+  )
+  if (!(Symbol.asyncIterator in results)) throw new Error(results.errors?.[0]?.message)
+  void results.next().then(({ value }) => {
+    if (value) throw new Error(value.errors?.[0]?.message)
+  })
+  return subject =>
+    new Promise(resolve => {
+      check = () => {
+        if (subjects.has(subject)) resolve()
+      }
+      check()
+    })
+}
 
 async function writeAll(): Promise<void> {
   for (let i = 0; i < Number(transactions); i++) {
@@ -53,10 +108,10 @@ async function writeAll(): Promise<void> {
   }
 }
 
+const subscribers = await Promise.all(cursors.map((after, i) => subscribe(i, after)))
 process.on('message', async (order: Order) => {
-  await subscriber.until(order.reportAfter)
-  send({ heard: subscriber.heard.map(({ seq, subject }) => ({ seq, subject })) })
-  await subscriber.stop()
+  await Promise.all(subscribers.map(until => until(order.endAfter)))
+  hub.stop()
   await sequencer.stop()
   await feed.stop()
   await database.close()

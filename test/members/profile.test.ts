@@ -78,6 +78,9 @@ describe('who may change a profile', () => {
       const result = await withoutTrace(() => alliance.as(officer).query(update, { id, input: input() }))
       expect(errorCodes(result)).toEqual(['NOT_FOUND'])
     }
+    const otherKind = member.id.replace('assoc_', 'city_')
+    const none = await withoutTrace(() => alliance.as(officer).query(update, { id: otherKind, input: input() }))
+    expect(errorCodes(none)).toEqual(['NOT_FOUND'])
     const wrong = await alliance.as(officer).query(update, { id: 'ann_00000000000000000000000000', input: input() })
     expect(errorCodes(wrong)).toEqual(['BAD_USER_INPUT'])
   })
@@ -189,6 +192,33 @@ describe('a change of a profile', () => {
       size: null,
       websiteUrl: null,
     })
+  })
+
+  it('makes the editor the source of what it changed, where a source was named', async () => {
+    const sources = [
+      { fact: '*', source: 'https://a.example.org/', verified: true, note: null },
+      { fact: 'founded', source: 'https://b.example.org/', verified: true, note: 'x' },
+    ]
+    member = await alliance.member({ profile: { sources, founded: '2021' } })
+    officer = await alliance.officerOf(member)
+    const read = async () =>
+      (
+        await alliance
+          .as(officer)
+          .ask('query ($id: ID!) { member(id: $id) { profile { sources { fact source verified note } } } }', {
+            id: member.id,
+          })
+      ).member!.profile!.sources
+    await change({ founded: '2022', size: 3 })
+    const itself = { source: 'the member itself', verified: false, note: null }
+    expect(await read()).toEqual([sources[0], { fact: 'founded', ...itself }, { fact: 'size', ...itself }])
+    member = { ...member, row: { ...member.row, version: member.row.version + 1 } }
+    await change({ size: 4 }, secretariat)
+    expect(await read()).toEqual([
+      sources[0],
+      { fact: 'founded', ...itself },
+      { fact: 'size', ...itself, source: 'the secretariat' },
+    ])
   })
 
   it('makes no version, revision or event when nothing changes', async () => {
@@ -370,6 +400,12 @@ describe('a bad profile', () => {
     const circle = await withoutTrace(() => change({ parent: lowest.id }))
     expect(circle.userErrors).toMatchObject([{ code: 'INVALID', field: at('parent') }])
     expect((await change({ lead: lowest.id })).userErrors).toEqual([])
+  })
+
+  it('cannot have a parent by an id of another kind', async () => {
+    const parent = (await alliance.member()).id.replace('assoc_', 'company_')
+    const { userErrors } = await withoutTrace(() => change({ parent }))
+    expect(userErrors).toMatchObject([{ code: 'NOT_FOUND', field: at('parent') }])
   })
 
   it('cannot close a circle from both sides at once', async () => {

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { reauthenticate } from '../../src/access/authenticate.ts'
 import type { MembershipStatus } from '../../src/access/permissions.ts'
+import { issuePortalKey, registerPortal } from '../../src/access/tokens.ts'
+import { writeId } from '../../src/ids.ts'
 import { type Decision, statusAfter } from '../../src/membership/policy.ts'
 import { type Alliance, createAlliance, errorCodes, type TestMember } from '../support/alliance.ts'
 
@@ -140,6 +142,54 @@ describe('a decision on a membership', () => {
       expect(await reauthenticate(alliance.db, officer.tokenId, alliance.clock.now)).toBeNull()
     },
   )
+
+  it('ends the keys of the portals that a member ran, and gives them no new ones', async () => {
+    const member = await alliance.member()
+    const portalId = await registerPortal(alliance.request(), {
+      name: '云谷门户',
+      contact: 'portal@example.org',
+      purpose: '测试',
+      memberId: member.uuid,
+      scopes: [],
+    })
+    const other = await alliance.portal()
+    const key = await issuePortalKey(alliance.request(), portalId)
+    await send('expelMember', member, 2)
+    expect(await reauthenticate(alliance.db, key.tokenId, alliance.clock.now)).toBeNull()
+    expect(await reauthenticate(alliance.db, other.tokenId, alliance.clock.now)).not.toBeNull()
+
+    const foreign = (await alliance.member()).id.replace('assoc', 'city')
+    const before = await alliance.traces()
+    const answers = await alliance.as(secretariat).ask<Record<string, { userErrors: object[] }>>(
+      `mutation ($portal: ID!, $member: ID!, $foreign: ID!) {
+        key: issuePortalKey(portal: $portal) { userErrors { code field } }
+        portal: registerPortal(input: { name: "x", contact: "x", purpose: "x", member: $member, scopes: [] }) {
+          userErrors { code field }
+        }
+        foreign: registerPortal(input: { name: "x", contact: "x", purpose: "x", member: $foreign, scopes: [] }) {
+          userErrors { code field }
+        }
+      }`,
+      { portal: writeId('Portal', portalId), member: member.id, foreign },
+    )
+    expect(answers).toEqual({
+      key: { userErrors: [{ code: 'WRONG_STATUS', field: ['portal'] }] },
+      portal: { userErrors: [{ code: 'WRONG_STATUS', field: ['input', 'member'] }] },
+      foreign: { userErrors: [{ code: 'NOT_FOUND', field: ['input', 'member'] }] },
+    })
+    expect(await alliance.traces()).toEqual(before)
+  })
+
+  it('is told NOT_FOUND of an id of another kind', async () => {
+    const member = await alliance.member({ status: 'LISTED' })
+    const input = { expectedVersion: 1, reason: 'x' }
+    const id = member.id.replace('assoc', 'company')
+    const before = await alliance.traces()
+    expect(errorCodes(await alliance.as(secretariat).query(decide('admitMember'), { id, input }))).toEqual([
+      'NOT_FOUND',
+    ])
+    expect(await alliance.traces()).toEqual(before)
+  })
 
   it('suspends rights, not tokens', async () => {
     const member = await alliance.member()

@@ -67,6 +67,34 @@ describe.each(doors)('over %s', door => {
     }
   })
 
+  test('a null where a default let it through is the fault of the caller', async () => {
+    const cases = [
+      ['query ($at: DateTime = "2026-11-23T08:00:00Z") { timed(at: $at) }', { at: null }, 'Argument "at" of non-null'],
+      ['query ($id: ID = "x") { nodes(ids: [$id]) { id } }', { id: null }, 'Argument "ids" has invalid value'],
+      ['query ($if: Boolean = true) { hello @include(if: $if) }', { if: null }, 'Argument "if" of non-null'],
+      [
+        'query ($if: Boolean = true) { things { nodes { id @skip(if: $if) } totalCount @skip(if: $if) } }',
+        { if: null },
+        'Argument "if" of non-null',
+      ],
+    ] as const
+    for (const [query, variables, says] of cases) {
+      const { errors } = await ask(running, door, { query, variables })
+      expect(errors).toHaveLength(1)
+      expect(errors![0]).toMatchObject({
+        message: expect.stringContaining(says),
+        extensions: { code: 'BAD_USER_INPUT' },
+      })
+    }
+  })
+
+  test('an answer that does not fit its type is our fault', async () => {
+    const { errors } = await ask(running, door, { query: '{ things { totalCount } odd }' })
+    expect(errors).toEqual([expect.objectContaining({ path: ['odd'] })])
+    expect(errors![0]).toMatchObject({ extensions: { code: 'INTERNAL_SERVER_ERROR' } })
+    expect(errors![0]!.message).not.toContain('secret')
+  })
+
   test('a service that is too busy says so', async () => {
     const { errors } = await ask(running, door, { query: '{ busy }' })
     expect(errors?.[0]?.extensions.code).toBe('SERVICE_UNAVAILABLE')

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { makeExecutableSchema } from '@graphql-tools/schema'
 import type { GraphQLSchema } from 'graphql'
 import { createClient } from 'graphql-ws'
@@ -24,6 +25,7 @@ const typeDefs = /* GraphQL */ `
     hello(name: String): String
     caller: String
     boom: String
+    odd: Int
     busy: String
     refused: String
     timed(at: DateTime!): String
@@ -74,6 +76,8 @@ const typeDefs = /* GraphQL */ `
   }
   type Subscription {
     happened(after: Cursor, padding: Int): Happening
+    quiet(after: Cursor): Happening
+    faltering: Happening
   }
   type Happening {
     cursor: Cursor!
@@ -103,6 +107,7 @@ export function toySchema(): GraphQLSchema {
         boom: () => {
           throw new Error('password=hunter2 is in this message')
         },
+        odd: () => 'secret',
         busy: () => {
           throw new Unavailable(text('busy', '忙'))
         },
@@ -121,6 +126,11 @@ export function toySchema(): GraphQLSchema {
         happened: liveField<{ after?: string | null; padding?: number | null }, { subject: string; padding: string }>({
           types: ['portal.registered'],
           payload: async (event, { padding }) => ({ subject: event.subject, padding: 'x'.repeat(padding ?? 0) }),
+        }),
+        quiet: liveField({ types: ['member.registered'], payload: async () => null }),
+        faltering: liveField({
+          types: ['portal.registered'],
+          payload: () => Promise.reject(new Unavailable(text('busy', '忙'))),
         }),
       },
     },
@@ -148,7 +158,7 @@ export async function run(
 ): Promise<Running> {
   const database = overrides.database ?? (await createDatabase())
   const logged: string[] = []
-  const config = { ...readConfig({ PORT: '0' }), ...settings }
+  const config = { ...readConfig({ PORT: '0', SHUTDOWN_DELAY: '0' }), ...settings }
   const log = createLog(config, { write: line => logged.push(line) })
   const service = await startService(config, { ...overrides, database, log })
   const { services } = service
@@ -180,6 +190,20 @@ export async function run(
       await database.close()
     },
   }
+}
+
+/** The sum of a figure that /metrics shows; only of the series with this text in their labels, if given. */
+export async function figure(running: Running, name: string, labels = ''): Promise<number> {
+  const text = await (await fetch(`${running.url}/metrics`)).text()
+  const lines = text.split('\n').filter(line => line.startsWith(name) && /^[ {]/.test(line.slice(name.length)))
+  return lines
+    .filter(line => line.includes(labels))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
+/** Waits until so many subscriptions are followed. */
+export async function subscribed(running: Running, count: number): Promise<void> {
+  while ((await figure(running, 'alliance_subscriptions')) !== count) await new Promise(go => setTimeout(go, 10))
 }
 
 export interface Request {
@@ -272,7 +296,16 @@ export async function openSocket(running: Running, options: WebSocket.ClientOpti
       await new Promise<void>(resolve => waiting.push(resolve))
     }
   }
-  return { socket, messages, closed, next, send: (message: object) => socket.send(JSON.stringify(message)) }
+  const wire = () => (socket as unknown as { _socket: Socket })._socket
+  return {
+    socket,
+    messages,
+    closed,
+    next,
+    send: (message: object) => socket.send(JSON.stringify(message)),
+    stall: () => void wire().pause(),
+    go: () => void wire().resume(),
+  }
 }
 
 /** A socket on which connection_init is acknowledged. */

@@ -127,10 +127,17 @@ describe('answers', () => {
 
   test('carry security headers', async () => {
     const { headers } = await post(hello)
-    expect(headers.get('content-security-policy')).toContain("default-src 'self'")
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'")
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('x-powered-by')).toBeNull()
+    for (const page of ['/', '/graphiql', '/nothing']) {
+      const answer = await fetch(`${running.url}${page}`)
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'self'")
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+      expect(answer.headers.get('x-frame-options')).toBe('SAMEORIGIN')
+    }
   })
 
   test('are compressed when it is worth it', async () => {

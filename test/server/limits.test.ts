@@ -1,8 +1,9 @@
 import { buildASTSchema, buildSchema, getIntrospectionQuery, getOperationAST, parse } from 'graphql'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readSdl } from '../../src/graphql/sdl.ts'
 import { countCost } from '../../src/server/cost.ts'
 import { ask, doors, type Request, type Running, run, toySchema } from './harness.ts'
+import { runReal } from './real.ts'
 
 let running: Running
 beforeAll(async () => {
@@ -127,6 +128,34 @@ describe.each(doors)('over %s', door => {
   })
 })
 
+test('the real schema has the same limits behind every door', async () => {
+  const real = await runReal()
+  const requests: [Request, string][] = [
+    [{ query: `{ members(first: 1) { nodes { ${aliases(31, 'id')} } } }` }, '31 aliases; 30'],
+    [{ query: `{ ${'members { totalCount } '.repeat(21)} }` }, '21 fields at the top; 20'],
+    [{ query: `{ ${'__typename '.repeat(2_001)} }` }, '2000 tokens'],
+    [
+      {
+        query:
+          'query ($n: Int) { members(first: $n) { nodes { ... on City { companies(first: $n) { nodes { id } } } } } }',
+        variables: { n: 100 },
+      },
+      '10000 is the most',
+    ],
+  ]
+  try {
+    for (const door of doors)
+      for (const [request, says] of requests) {
+        const { data, errors } = await ask(real, door, request)
+        expect(data).toBeUndefined()
+        expect(errors?.map(({ message }) => message).join()).toContain(says)
+        expect(errors?.every(({ extensions }) => extensions.code === 'TOO_COSTLY')).toBe(true)
+      }
+  } finally {
+    await real.end()
+  }
+})
+
 test('every door says the same of the same request', async () => {
   for (const { request } of Object.values(beyond)) {
     const [http, socket, sse] = await Promise.all(doors.map(door => ask(running, door, request)))
@@ -197,6 +226,15 @@ describe('the cost', () => {
     const started = performance.now()
     await ask(running, 'http', { query: `{ nodes(ids: []) { ${'self { id } '.repeat(480)} } }` })
     expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
+  test('counts the types of a schema once', () => {
+    const schema = toySchema()
+    const look = vi.spyOn(schema, 'getTypeMap')
+    const document = parse('{ __schema { types { name } } }')
+    const costs = [1, 2, 3].map(() => countCost(schema, document, getOperationAST(document, null)!, {}))
+    expect(new Set(costs).size).toBe(1)
+    expect(look).toHaveBeenCalledTimes(1)
   })
 
   test('is nothing for fields that no schema knows', () => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { request as httpRequest } from 'node:http'
+import { get, request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { createPostgresDatabase, itOnPglite, onPostgres } from '../support/database.ts'
-import { openLine, type Running, run, subscription } from './harness.ts'
+import { openLine, type Running, run, subscribed, subscription } from './harness.ts'
 
 // Every process loads the founding data first.
 vi.setConfig({ testTimeout: 120_000 })
@@ -46,6 +46,16 @@ async function launch(environment: Record<string, string> = {}, args: string[] =
   return { child, exited, serving, folder, text: () => lines.join('\n'), output: () => output }
 }
 
+/** The status of /readyz over a connection of its own. */
+function readiness(url: string): Promise<number> {
+  return new Promise((resolve, reject) =>
+    get(`${url}/readyz`, { agent: false }, response => {
+      response.resume()
+      resolve(response.statusCode!)
+    }).on('error', reject),
+  )
+}
+
 test('on SIGTERM the process finishes what is under way, closes sockets with 1012 and exits with 0', async () => {
   const { child, exited, serving, text, output } = await launch()
   const url = await serving
@@ -60,10 +70,16 @@ test('on SIGTERM the process finishes what is under way, closes sockets with 101
     headers: { 'content-type': 'application/json', 'content-length': body.length },
   })
   request.write(body.slice(0, 10))
-  await new Promise(resolve => setTimeout(resolve, 300))
+  // The process has read the beginning when it answers what came later.
+  expect(await readiness(url)).toBe(200)
   const started = performance.now()
+  const closing = once(socket, 'close')
   child.kill('SIGTERM')
-  const [code] = await once(socket, 'close')
+  // Balancers learn of it while the doors are still open.
+  while ((await readiness(url)) === 200) await new Promise(resolve => setTimeout(resolve, 10))
+  expect(await readiness(url)).toBe(503)
+  expect(socket.readyState).toBe(WebSocket.OPEN)
+  const [code] = await closing
   request.end(body.slice(10))
   const [response] = await once(request, 'response')
   expect(response.statusCode).toBe(200)
@@ -88,7 +104,7 @@ test('requests under way on every door are answered before the end', async () =>
     headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
     body: JSON.stringify({ query: 'subscription { happened { subject } }' }),
   })
-  await new Promise(resolve => setTimeout(resolve, 200))
+  await subscribed(running, 2)
   const stopping = running.end()
   expect(await (await request).json()).toMatchObject({ data: { slow: 'slow' } })
   expect(await line.next('next')).toMatchObject({ id: 'slow', payload: { data: { act: 'acted' } } })
@@ -97,6 +113,26 @@ test('requests under way on every door are answered before the end', async () =>
   expect(await stream.text()).not.toContain('complete')
   await stopping
   await expect(fetch(running.url)).rejects.toThrow()
+})
+
+test('a socket that keeps asking does not hold up the end, and is told to come back', async () => {
+  const running: Running = await run()
+  const line = await openLine(running)
+  let asked = 0
+  const asking = setInterval(() => line.send(subscription(String(++asked), '{ slow(ms: 400) }')), 50)
+  await line.next('next')
+  const started = performance.now()
+  const stopping = running.stop()
+  const { payload } = await line.next('error')
+  expect(payload).toMatchObject([{ extensions: { code: 'SERVICE_UNAVAILABLE' } }])
+  expect((await line.closed).code).toBe(1012)
+  clearInterval(asking)
+  await stopping
+  expect(performance.now() - started).toBeLessThan(2_000)
+  // What had begun was answered.
+  const ids = (type: string) => line.messages.filter(message => message.type === type).map(({ id }) => Number(id))
+  expect(Math.max(...ids('next'))).toBe(Math.min(...ids('error')) - 1)
+  await running.end()
 })
 
 test('a start that can not be is explained in one line', async () => {

@@ -12,7 +12,8 @@ import { newUuid, writeId } from '../../src/ids.ts'
 import type { Locale, Translations } from '../../src/languages.ts'
 import { memberType } from '../../src/members/policy.ts'
 import type { ProfileChanges } from '../../src/members/profile.ts'
-import { type NewMember, registerMember } from '../../src/members/service.ts'
+import type { NewMember } from '../../src/members/registration.ts'
+import { registerMember } from '../../src/members/service.ts'
 import type { MemberRow } from '../../src/members/store.ts'
 import { decideMembership } from '../../src/membership/service.ts'
 import { searchText } from '../../src/name-keys.ts'
@@ -263,6 +264,9 @@ export async function createAlliance(): Promise<Alliance> {
           (select count(*) from announcement_reads) as reads,
           (select count(*) from idempotency_keys) as keys,
           (select count(*) from tokens where revoked_at is null) as tokens,
+          (select count(*) from accounts) as accounts,
+          (select json_agg(officers order by account_id, member_id) from officers) as officers,
+          (select json_agg(portals order by id) from portals) as portals,
           (select count(*) from outbox) + (select seq from journal_head) as events`.execute(db)
       return rows[0]
     },

@@ -14,7 +14,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   if (project.name === 'pglite') {
     const pglite = await PGlite.create({ ...pgliteOptions })
     const database = openPglite(pglite)
-    await migrate(database.db)
+    await migrate(database)
     const snapshot = join(folder, 'snapshot.tar')
     await writeFile(snapshot, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()))
     await database.close()
@@ -33,7 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const template = new URL(postgres.url)
   template.pathname = '/alliance_template'
   const database = openPostgres(template.href, 2)
-  await migrate(database.db)
+  await migrate(database)
   await database.close()
   project.provide('database', 'postgres')
   project.provide('postgresUrl', postgres.url)

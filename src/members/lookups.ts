@@ -1,0 +1,74 @@
+import DataLoader from 'dataloader'
+import type { Tx } from '../database/client.ts'
+import { findRegionsByCode } from '../regions/store.ts'
+import { findTerms } from '../vocabularies/store.ts'
+import { findCreditCodeOwners, findTakenReferences, type ReferenceRow } from './store.ts'
+
+/** A key of a body in another system. */
+export type Reference = Pick<ReferenceRow, 'system' | 'value'>
+
+/**
+ * What the checks of a member's input ask the database. Checks that run at the same time, such as those of the rows of
+ * an import, share their statements. Good for one change: what it writes is not seen.
+ */
+export interface Lookups {
+  readonly tx: Tx
+  /** Whether a place with this code is recorded. */
+  readonly hasRegion: (code: string) => Promise<boolean>
+  /** Whether there is a term, by `FIELD digital_twin`. */
+  readonly hasTerm: (key: string) => Promise<boolean>
+  /** The UUID of the member with this credit code, whoever may see it. */
+  readonly creditCodeOwner: (code: string) => Promise<string | null>
+  /** The UUID of the member with this key, whoever may see it. */
+  readonly referenceOwner: (reference: Reference) => Promise<string | null>
+}
+
+const keyOf = ({ system, value }: Reference) => `${system}\n${value}`
+
+function batched<Key, Row, Found>(
+  find: (keys: readonly Key[]) => Promise<Row[]>,
+  rowKey: (row: Row) => string,
+  askedKey: (key: Key) => string,
+  answer: (row: Row | undefined) => Found,
+): (key: Key) => Promise<Found> {
+  const loader = new DataLoader<Key, Found, string>(
+    async keys => {
+      const rows = new Map((await find(keys)).map(row => [rowKey(row), row]))
+      return keys.map(key => answer(rows.get(askedKey(key))))
+    },
+    { cacheKeyFn: askedKey },
+  )
+  return key => loader.load(key)
+}
+
+const itself = (key: string) => key
+
+export function createLookups(tx: Tx): Lookups {
+  return {
+    tx,
+    hasRegion: batched(
+      codes => findRegionsByCode(tx, codes),
+      region => region.code,
+      itself,
+      region => region !== undefined,
+    ),
+    hasTerm: batched(
+      keys => findTerms(tx, keys),
+      term => `${term.vocabulary} ${term.code}`,
+      itself,
+      term => term !== undefined,
+    ),
+    creditCodeOwner: batched(
+      codes => findCreditCodeOwners(tx, codes),
+      owner => owner.creditCode,
+      itself,
+      owner => owner?.id ?? null,
+    ),
+    referenceOwner: batched(
+      (references: readonly Reference[]) => findTakenReferences(tx, references),
+      keyOf,
+      keyOf,
+      owner => owner?.memberId ?? null,
+    ),
+  }
+}

@@ -12,15 +12,27 @@ const shared = {
 // Vite would take graphql's `module` entry and libraries its `main`: two copies, which refuse each other's types.
 const resolve = { alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }] }
 
+/** Tests that touch no database: they run once. */
+const withoutDatabase = [
+  'name-keys.test.ts',
+  'dataset/csv.test.ts',
+  'database/lock.test.ts',
+  'graphql/scalars.test.ts',
+  'house/{floors,generated,ids,released}.test.ts',
+  'journal/cursor.test.ts',
+  'members/credit-code.test.ts',
+]
+
 export default defineConfig({
   test: {
+    maxWorkers: '100%',
     projects: [
       // The embedded database has one process.
       {
         resolve,
         test: { ...shared, name: 'pglite', include: ['**/*.test.ts'], exclude: ['journal/processes.test.ts'] },
       },
-      { resolve, test: { ...shared, name: 'postgres', include: ['**/*.test.ts'] } },
+      { resolve, test: { ...shared, name: 'postgres', include: ['**/*.test.ts'], exclude: withoutDatabase } },
     ],
   },
 })

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { isUnavailable } from '../database/unavailable.ts'
 import { PublicError, type Text, TooCostly, text, Unavailable } from '../errors.ts'
 import type { Locale } from '../languages.ts'
-import { limits } from './limits.ts'
+import { brokenText, limits } from './limits.ts'
 
 /** An error as a caller may see it, where GraphQL.js and its protocols want one of its own class. */
 export class ShownError extends GraphQLError {
@@ -115,6 +115,16 @@ function tokenLimit(error: GraphQLError): TooCostly | null {
   )
 }
 
+/** How the parser words an escape such as `\\ud800`, half of a surrogate pair. */
+const brokenEscape = /Invalid Unicode escape sequence/
+
+const headings: Readonly<Record<string, string>> = {
+  GRAPHQL_PARSE_FAILED: '文档无法解析',
+  GRAPHQL_VALIDATION_FAILED: '文档不符合接口定义（见 /schema.graphql）',
+  BAD_USER_INPUT: '输入有误',
+  OPERATION_RESOLUTION_FAILURE: '无法确定要执行的操作',
+}
+
 /** Makes the one formatter of all doors. */
 export function createErrorFormatter(log: Logger): FormatError {
   return (error, { locale, requestId }) => {
@@ -124,15 +134,20 @@ export function createErrorFormatter(log: Logger): FormatError {
       const limit = tokenLimit(error)
       if (limit) return shown(error, limit, locale)
       const argument = code === undefined ? badArgument(error) : null
-      if (argument) return { message: argument.message, ...place(error), extensions: { code: 'BAD_USER_INPUT' } }
+      if (argument)
+        return {
+          message: locale === 'en' ? argument.message : `${headings.BAD_USER_INPUT}：${argument.message}`,
+          ...place(error),
+          extensions: { code: 'BAD_USER_INPUT' },
+        }
       const isCallers = typeof code === 'string' ? passed.has(code) : error.originalError === undefined
       if (isCallers) {
         const { http: _, stacktrace: __, ...extensions } = error.extensions
-        return {
-          message: error.message,
-          ...place(error),
-          extensions: { ...extensions, code: code ?? 'GRAPHQL_VALIDATION_FAILED' },
-        }
+        if (brokenEscape.test(error.message)) return shown(error, brokenText('\0')!, locale)
+        const known = code ?? 'GRAPHQL_VALIDATION_FAILED'
+        // GraphQL.js speaks English alone: in Chinese we say before its words what they are about.
+        const message = locale === 'en' ? error.message : `${headings[String(known)] ?? '请求有误'}：${error.message}`
+        return { message, ...place(error), extensions: { ...extensions, code: known } }
       }
     }
     const causes = [...chain(error)]

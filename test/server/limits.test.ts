@@ -102,7 +102,9 @@ describe.each(doors)('over %s', door => {
     const { errors } = await ask(running, door, { query: deep(11) }, { language: 'zh-CN' })
     expect(errors?.[0]?.message).toBe('请求有 13 层嵌套，上限为 12，请拆分请求。')
     const wrong = await ask(running, door, { query: '{ nothing }' }, { language: 'zh' })
-    expect(wrong.errors?.[0]?.message).toMatch(/^文档不符合接口定义（见 \/schema\.graphql）：Cannot query field "nothing"/)
+    expect(wrong.errors?.[0]?.message).toMatch(
+      /^文档不符合接口定义（见 \/schema\.graphql）：Cannot query field "nothing"/,
+    )
   })
 
   test('NUL and half surrogates are refused wherever they stand', async () => {

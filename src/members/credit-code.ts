@@ -39,11 +39,15 @@ export type CreditCodeFault =
  * pages).
  */
 export function normaliseCreditCode(text: string): string {
-  return text
-    .normalize('NFKC')
-    .toUpperCase()
-    .normalize('NFKC')
-    .replace(/[\s\p{Pd}\p{Cf}\u2212]/gu, '')
+  return (
+    text
+      .normalize('NFKC')
+      .toUpperCase()
+      .normalize('NFKC')
+      .replace(/[\s\p{Pd}\p{Cf}\u2212]/gu, '')
+      // Marks that a space kept apart stand together now, and have an order of their own.
+      .normalize('NFKC')
+  )
 }
 
 /**

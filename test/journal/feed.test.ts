@@ -189,6 +189,7 @@ describe('a cursor, after a restart', () => {
     const feed = await start({ replayLimit: 5 })
     await happen(8)
     const { epoch } = feed.position()
+    await feed.changed({ epoch, seq: 7 })
     const resume = (seq: number, of = epoch) => feed.resume(writeCursor({ epoch: of, seq }))
     await expect(resume(3)).resolves.toEqual({ epoch, seq: 3 })
     await expect(resume(8)).resolves.toEqual({ epoch, seq: 8 })
@@ -240,6 +241,7 @@ describe('when the database was replaced', () => {
     await expect(feed.read({ epoch, seq: 9 }, 10)).rejects.toThrow(ResyncRequired)
     await expect(feed.changed({ epoch, seq: 9 })).rejects.toThrow(ResyncRequired)
     const now = await feed.resume(writeCursor({ epoch: feed.position().epoch, seq: 9 }))
+    await feed.changed({ ...now, seq: 10 })
     expect((await feed.read(now, 2)).map(event => event.seq)).toEqual([10, 11])
   })
 

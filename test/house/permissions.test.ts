@@ -1,5 +1,7 @@
 import {
   buildSchema as buildPlainSchema,
+  createSourceEventStream,
+  type ExecutionResult,
   type GraphQLField,
   type GraphQLInputType,
   isEnumType,
@@ -9,10 +11,12 @@ import {
   isNonNullType,
   isObjectType,
   isUnionType,
+  parse,
 } from 'graphql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { type Permission, permissions } from '../../src/access/permissions.ts'
+import { createContext } from '../../src/graphql/context.ts'
 import { enforcePermissions, fieldPermission } from '../../src/graphql/permissions.ts'
 import { buildSchema } from '../../src/server/schema.ts'
 import { type Alliance, createAlliance, errorCodes } from '../support/alliance.ts'
@@ -137,6 +141,40 @@ describe('a field of an object', () => {
       'Query.name needs CONTACTS_READ and Body.name PUBLIC',
     )
   })
+})
+
+const followed = Object.values(schema.getSubscriptionType()!.getFields()).flatMap(field => {
+  const permission = fieldPermission(schema.getSubscriptionType()!, field)
+  return permission === 'PUBLIC' ? [] : [{ field, permission, name: field.name }]
+})
+
+describe('every guarded subscription', () => {
+  it('is here: that of the directory among them', () => {
+    expect(followed.map(({ name }) => name)).toContain('memberChanged')
+  })
+
+  it.each(followed)(
+    '$name begins for whoever holds $permission, and for nobody else',
+    async ({ field, permission }) => {
+      const { document } = leastDocument('subscription', field)
+      /** The codes of the refusal; none when the subscription began. */
+      const begin = async (actor: Actor) => {
+        const contextValue = createContext(alliance.services, { actor, locale: 'en' })
+        const source = await createSourceEventStream({ schema, document: parse(document), contextValue })
+        return Symbol.asyncIterator in source ? [] : errorCodes(source as ExecutionResult)
+      }
+      expect(await begin(alliance.anonymous)).toEqual(['UNAUTHENTICATED'])
+      const outcomes = await Promise.all(
+        Object.entries(actors).map(async ([name, actor]) => ({
+          name,
+          codes: await begin(actor),
+          holds: actor.permissions.has(permission),
+        })),
+      )
+      for (const { name, codes, holds } of outcomes) expect(codes, name).toEqual(holds ? [] : ['FORBIDDEN'])
+      expect(new Set(outcomes.map(({ holds }) => holds)).size).toBe(2)
+    },
+  )
 })
 
 /** Who holds what: a change here is a change of the alliance's rules, and is made on purpose. */

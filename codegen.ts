@@ -28,7 +28,6 @@ export const mappers = {
   ProfileRevision: '../members/store.ts#ProfileRevisionRow',
   MembershipTransition: '../membership/store.ts#TransitionRow',
   Region: '../regions/store.ts#RegionRow',
-  Coordinates: '../regions/store.ts#RegionRow',
   Term: '../vocabularies/store.ts#TermRow',
   Token: '../access/store.ts#TokenRow',
   Portal: '../access/store.ts#PortalRow',
@@ -61,6 +60,19 @@ async function unions(db: Db): Promise<Map<string, string>> {
 
 const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
+/** Every column of the tables that a source of types declares, by the table's name in queries. */
+function listColumns(lines: readonly string[]): { table: string; column: string }[] {
+  let table: string | null = null
+  return lines.flatMap(line => {
+    const opened = /^export interface (\w+) \{/.exec(line)?.[1]
+    if (opened) table = opened === 'DB' || opened.startsWith('Json') ? null : lowerFirst(opened)
+    const column = /^ {2}(\w+): .*;$/.exec(line)?.[1]
+    return table && column ? [{ table, column }] : []
+  })
+}
+
+const lowerFirst = (name: string) => name.charAt(0).toLowerCase() + name.slice(1)
+
 /** Table types, from the migrations run on a fresh database. */
 export async function tableTypes(): Promise<string> {
   const pglite = await PGlite.create({ ...pgliteOptions })
@@ -84,13 +96,17 @@ export async function tableTypes(): Promise<string> {
         const column = /^ {2}(\w+): (.*);$/.exec(line)
         if (!column) return line
         const name = column[1]!
-        const union = listed.get(`${table.charAt(0).toLowerCase()}${table.slice(1)}.${name}`)
+        const union = listed.get(`${lowerFirst(table)}.${name}`)
         if (union) return line.replace('string', union)
         return translations.includes(name) ? line.replace('Json', 'Translations') : line
       })
+    const columns = [...Map.groupBy(listColumns(lines), ({ table }) => table)].map(
+      ([name, found]) => `  ${name}: [${found.map(({ column }) => `'${column}'`).join(', ')}],`,
+    )
     // client.ts reads int8 as number.
     const types = lines.join('\n').replace(/export type Int8 = [^;]*;/, 'export type Int8 = number;')
-    return `${banner}import type { Translations } from '../languages.ts';\n${types}`
+    const listing = `/** The columns of every table, for those who name them at run time. */\nexport const tableColumns = {\n${columns.join('\n')}\n} as const;\n`
+    return `${banner}import type { Translations } from '../languages.ts';\n${types}\n${listing}`
   } finally {
     await database.close()
   }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 
 const whole = (fallback: number, minimum = 0, maximum = Number.MAX_SAFE_INTEGER) =>
@@ -7,11 +8,21 @@ const whole = (fallback: number, minimum = 0, maximum = Number.MAX_SAFE_INTEGER)
 export const settings = {
   PORT: whole(4000).describe('port to serve on; 0 takes any free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address to serve on; 0.0.0.0 for all'),
+  WORKERS: z
+    .union([z.literal('auto'), z.coerce.number().int().min(1).max(128)], {
+      error: 'must be a number from 1 to 128, or auto',
+    })
+    .default(1)
+    .describe('processes that serve on the one port, on PostgreSQL; auto is one per processor'),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
     .optional()
     .describe('PostgreSQL 15 or later; without it the embedded database'),
-  DATABASE_POOL: whole(10, 2).describe('connections to PostgreSQL per process'),
+  DATABASE_POOL: whole(10, 2).describe('connections to PostgreSQL per process, of which there are WORKERS'),
+  PREPARED_STATEMENTS: z
+    .stringbool()
+    .default(true)
+    .describe('prepare statements once per connection; false behind PgBouncer in transaction mode'),
   DATA_DIR: z.string().min(1).default('./.data').describe('folder of the embedded database'),
   CORS_ORIGINS: z
     .string()
@@ -29,11 +40,23 @@ export const settings = {
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info').describe('how much to log'),
   REPLAY_LIMIT: whole(100_000, 1).describe('events that a listener may be behind before it must resynchronise'),
   MAX_COST: whole(10_000, 1).describe('cost that one request may have'),
+  ANSWER_CACHE: whole(64).describe('megabytes of answers that are kept in memory until the data changes; 0 keeps none'),
   MAX_SUBSCRIPTIONS: whole(50, 1).describe('live subscriptions on one connection'),
   SHUTDOWN_DELAY: whole(500, 0, 2_000).describe('milliseconds from being unready to closing the doors, for balancers'),
 } as const
 
-const shape = z.object(settings)
+const shape = z
+  .object(settings)
+  .transform(config => ({
+    ...config,
+    WORKERS: config.WORKERS !== 'auto' ? config.WORKERS : config.DATABASE_URL ? availableParallelism() : 1,
+  }))
+  .refine(({ WORKERS, DATABASE_URL }) => WORKERS === 1 || DATABASE_URL, {
+    path: ['WORKERS'],
+    error:
+      'the embedded database is owned by one process; for several set DATABASE_URL to a PostgreSQL, else leave WORKERS at 1 · ' +
+      '内嵌数据库只能由一个进程使用；如需多进程，请将 DATABASE_URL 设为 PostgreSQL 的地址，否则 WORKERS 须为 1',
+  })
 
 /** The settings of a running process. */
 export type Config = z.infer<typeof shape>

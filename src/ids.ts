@@ -44,15 +44,26 @@ export function newUuid(milliseconds: number = Date.now()): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
+/** Two digits of base 32 for each number of ten bits. */
+const pairs = Array.from({ length: 1024 }, (_, number) => digits.charAt(number >> 5) + digits.charAt(number & 31))
+
 /** Writes the opaque id of a thing: its type's prefix and the base 32 of its UUID. */
 export function writeId(type: IdType, uuid: string): string {
-  let number = BigInt(`0x${uuid.replaceAll('-', '')}`)
-  let encoded = ''
-  for (let i = 0; i < 26; i++) {
-    encoded = digits[Number(number & 31n)] + encoded
-    number >>= 5n
+  const hex = uuid.slice(0, 8) + uuid.slice(9, 13) + uuid.slice(14, 18) + uuid.slice(19, 23) + uuid.slice(24)
+  let id = `${prefixes[type]}_${pairs[Number.parseInt(hex.slice(0, 2), 16)]}`
+  // Five digits of base 16 are as many bits as four of base 32.
+  for (let at = 2; at < 32; at += 5) {
+    const bits = Number.parseInt(hex.slice(at, at + 5), 16)
+    id += pairs[bits >> 10]! + pairs[bits & 1023]!
   }
-  return `${prefixes[type]}_${encoded}`
+  return id
+}
+
+/** The number that some digits of base 32 write. */
+function readDigits(encoded: string, from: number, to: number): number {
+  let number = 0
+  for (let at = from; at < to; at++) number = number * 32 + digits.indexOf(encoded.charAt(at))
+  return number
 }
 
 /** Reads an id of any type; null when it is none. */
@@ -61,9 +72,11 @@ export function parseId(id: string): { type: IdType; uuid: string } | null {
   const type = typeOf.get(id.slice(0, cut))
   const encoded = id.slice(cut + 1)
   if (!type || !body.test(encoded)) return null
-  let number = 0n
-  for (const digit of encoded) number = (number << 5n) | BigInt(digits.indexOf(digit))
-  const hex = number.toString(16).padStart(32, '0')
+  let hex = readDigits(encoded, 0, 2).toString(16).padStart(2, '0')
+  for (let at = 2; at < 26; at += 4)
+    hex += readDigits(encoded, at, at + 4)
+      .toString(16)
+      .padStart(5, '0')
   return {
     type,
     uuid: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,

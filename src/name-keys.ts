@@ -1,4 +1,4 @@
-import { customPinyin, pinyin } from 'pinyin-pro'
+import { createRequire } from 'node:module'
 import type { Translations } from './languages.ts'
 
 /*
@@ -11,7 +11,7 @@ import type { Translations } from './languages.ts'
  * Readings that pinyin-pro 3.29 does not know: place names (standard readings of the names of divisions), and 都,
  * which in the name of a place or a body is dū, never the adverb dōu.
  */
-customPinyin({
+const readings = {
   都: 'dū',
   曾都: 'zēng dū',
   台州: 'tāi zhōu',
@@ -31,7 +31,19 @@ customPinyin({
   单县: 'shàn xiàn',
   浚县: 'xùn xiàn',
   蔚县: 'yù xiàn',
-})
+}
+
+const require = createRequire(import.meta.url)
+let reader: typeof import('pinyin-pro') | undefined
+
+/** The dictionary, loaded when the first name is read: 10 MB that a process which only answers queries does without. */
+function loadReader(): typeof import('pinyin-pro') {
+  if (!reader) {
+    reader = require('pinyin-pro') as typeof import('pinyin-pro')
+    reader.customPinyin(readings)
+  }
+  return reader
+}
 
 interface Sound {
   /** Letters without a tone, ü kept; for a Latin or numeric run the run itself. */
@@ -130,7 +142,7 @@ function soundsOf(name: string): Sound[] {
       continue
     }
     // Tone sandhi is a matter of speech: dictionaries and lists order by the tone of the character alone.
-    for (const syllable of pinyin(run, { toneType: 'num', type: 'array', toneSandhi: false })) {
+    for (const syllable of loadReader().pinyin(run, { toneType: 'num', type: 'array', toneSandhi: false })) {
       const [, letters = syllable, tone] = /^(\p{L}+)([0-4])$/u.exec(syllable) ?? []
       sounds.push({ letters, tone: tone === undefined ? null : Number(tone) || 5 })
     }

@@ -21,18 +21,37 @@ const withoutDatabase = [
   'house/{floors,generated,ids,released}.test.ts',
   'journal/cursor.test.ts',
   'members/credit-code.test.ts',
+  'server/answers.test.ts',
 ]
+
+/** The bench's own libraries bring tests of theirs. */
+const foreign = '**/node_modules/**'
+/** Tests of what only exists with several processes, or with much data. */
+const onPostgresOnly = [
+  'database/big.test.ts',
+  'journal/processes.test.ts',
+  'server/{answers-processes,workers}.test.ts',
+]
+/** Tests of what does not depend on the database, yet needs one. */
+const onPgliteOnly = ['server/answers-house.test.ts']
 
 export default defineConfig({
   test: {
     maxWorkers: '100%',
     projects: [
-      // The embedded database has one process.
       {
         resolve,
-        test: { ...shared, name: 'pglite', include: ['**/*.test.ts'], exclude: ['journal/processes.test.ts'] },
+        test: { ...shared, name: 'pglite', include: ['**/*.test.ts'], exclude: [foreign, ...onPostgresOnly] },
       },
-      { resolve, test: { ...shared, name: 'postgres', include: ['**/*.test.ts'], exclude: withoutDatabase } },
+      {
+        resolve,
+        test: {
+          ...shared,
+          name: 'postgres',
+          include: ['**/*.test.ts'],
+          exclude: [foreign, ...withoutDatabase, ...onPgliteOnly],
+        },
+      },
     ],
   },
 })

@@ -69,6 +69,17 @@ export function actorReference(actor: Actor): string {
   }
 }
 
+const permissionKeys = new WeakMap<ReadonlySet<Permission>, string>()
+
+/** Equal for equal sets of permissions. */
+export function permissionsKey(permissions: ReadonlySet<Permission>): string {
+  const known = permissionKeys.get(permissions)
+  if (known !== undefined) return known
+  const key = [...permissions].sort().join(',')
+  permissionKeys.set(permissions, key)
+  return key
+}
+
 /**
  * Equal for two actors who see exactly the same: the key by which live executions are shared.
  * Permissions are part of it, since the same account may come with another role; so is the membership, by which row
@@ -77,7 +88,7 @@ export function actorReference(actor: Actor): string {
  * bearer has read. Without it the officers of one member see the same, and so do all of the staff and all portals.
  */
 export function visibilityKey(actor: Actor, isPersonal: boolean): string {
-  const permissions = [...actor.permissions].sort().join(',')
+  const permissions = permissionsKey(actor.permissions)
   // A token is of one account or portal.
   const bearer = isPersonal && 'tokenId' in actor ? ` ${actor.tokenId}` : ''
   switch (actor.kind) {

@@ -1,6 +1,7 @@
 import type { Db } from '../database/client.ts'
 import { text, Unauthenticated } from '../errors.ts'
 import { type Actor, anonymous } from './actor.ts'
+import type { Bearers } from './bearers.ts'
 import { officerPermissions, type Permission, secretariatPermissions } from './permissions.ts'
 import { isSecretOf, readToken } from './secret.ts'
 import { findTokenHolder, findTokenHolders, type TokenHolder, touchToken } from './store.ts'
@@ -66,9 +67,15 @@ function actorOf(holder: TokenHolder, now: Date): Actor {
 
 /**
  * Who is calling, by the Authorization header; anonymous without one.
+ * @param find looks the bearer up; what it answers may be kept and is told when it was used
  * @throws Unauthenticated when the token is malformed, unknown, expired or revoked
  */
-export async function authenticate(db: Db, header: string | undefined, now: Date): Promise<Actor> {
+export async function authenticate(
+  db: Db,
+  header: string | undefined,
+  now: Date,
+  find: Bearers['find'] = findTokenHolder,
+): Promise<Actor> {
   if (header === undefined) return anonymous
   const bearer = /^Bearer +(\S+)$/i.exec(header.trim())
   if (!bearer)
@@ -76,10 +83,13 @@ export async function authenticate(db: Db, header: string | undefined, now: Date
       text('Send the token as "Authorization: Bearer mva_…".', '请以“Authorization: Bearer mva_…”的形式发送令牌。'),
     )
   const token = readToken(bearer[1]!)
-  const holder = token && (await findTokenHolder(db, token.tokenId))
+  const holder = token && (await find(db, token.tokenId))
   if (!holder || !isSecretOf(token.secret, holder.secretHash)) throw unknown()
   const actor = actorOf(holder, now)
-  if (!holder.lastUsedAt || now.getTime() - holder.lastUsedAt.getTime() > 60_000) await touchToken(db, holder.id, now)
+  if (!holder.lastUsedAt || now.getTime() - holder.lastUsedAt.getTime() > 60_000) {
+    holder.lastUsedAt = now
+    await touchToken(db, holder.id, now)
+  }
   return actor
 }
 

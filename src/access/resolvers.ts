@@ -1,10 +1,14 @@
 import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
+import { fieldsOf } from '../graphql/fields.ts'
 import type { Resolvers } from '../graphql/generated.ts'
 import { payload } from '../graphql/payload.ts'
 import { readId, writeId } from '../ids.ts'
 import { readMemberId } from '../members/member-id.ts'
-import { pagePortals, pageTokens } from './store.ts'
+import { memberById } from '../members/reads.ts'
+import { portalById, tokenById } from './reads.ts'
+import type { Request } from './request.ts'
+import { findPortalKeys, type PortalRow, pagePortals, pageTokens, type TokenRow } from './store.ts'
 import {
   type IssuedToken,
   issueOfficerToken,
@@ -20,9 +24,19 @@ async function issued({ loaders }: Context, issue: () => Promise<IssuedToken>) {
   const outcome = await payload('token', async () => {
     const token = await issue()
     secret = token.secret
-    return (await loaders.tokenById.load(token.tokenId))!
+    return (await loaders.one(tokenById, token.tokenId))!
   })
   return { ...outcome, secret }
+}
+
+const token = fieldsOf<TokenRow>()
+const portal = fieldsOf<PortalRow>()
+
+/** The live keys of each of these portals. */
+async function findKeys({ db, now }: Request, portals: readonly PortalRow[]): Promise<TokenRow[][]> {
+  const ids = portals.map(({ id }) => id)
+  const found = Map.groupBy(await findPortalKeys(db, ids, now), key => key.portalId)
+  return ids.map(id => found.get(id) ?? [])
 }
 
 export const accessResolvers: Resolvers = {
@@ -39,20 +53,20 @@ export const accessResolvers: Resolvers = {
   Viewer: {
     kind: actor => (actor.kind === 'ANONYMOUS' || actor.kind === 'PROGRAM' ? null : actor.kind),
     name: actor => (actor.kind === 'ANONYMOUS' ? null : actor.name),
-    member: (actor, _, { loaders }) => (actor.kind === 'OFFICER' ? loaders.memberById.load(actor.memberId) : null),
+    member: (actor, _, { loaders }) => (actor.kind === 'OFFICER' ? loaders.one(memberById, actor.memberId) : null),
     role: actor => (actor.kind === 'OFFICER' ? actor.role : null),
     permissions: actor => [...actor.permissions],
     expiresAt: actor => ('expiresAt' in actor ? actor.expiresAt : null),
   },
   Token: {
-    id: token => writeId('Token', token.id),
-    member: (token, _, { loaders }) => (token.memberId ? loaders.memberById.load(token.memberId) : null),
-    portal: (token, _, { loaders }) => (token.portalId ? loaders.portalById.load(token.portalId) : null),
+    id: token.from(['id'], row => writeId('Token', row.id)),
+    member: token.one(memberById, 'memberId'),
+    portal: token.one(portalById, 'portalId'),
   },
   Portal: {
-    id: portal => writeId('Portal', portal.id),
-    member: (portal, _, { loaders }) => (portal.memberId ? loaders.memberById.load(portal.memberId) : null),
-    keys: (portal, _, { loaders }) => loaders.portalKeys.load(portal.id),
+    id: portal.from(['id'], row => writeId('Portal', row.id)),
+    member: portal.one(memberById, 'memberId'),
+    keys: (row, _, { loaders }) => loaders.batch(findKeys, row),
   },
   Mutation: {
     issueOfficerToken: (_, { input: { member, ...person } }, context) =>
@@ -68,7 +82,7 @@ export const accessResolvers: Resolvers = {
       payload('portal', async () => {
         const memberId = member == null ? null : await readMemberId(request.db, member, ['input', 'member'])
         const id = await registerPortal(request, { ...input, memberId }, idempotencyKey)
-        return (await loaders.portalById.load(id))!
+        return (await loaders.one(portalById, id))!
       }),
     revokeToken: (_, { id, reason }, { request }) =>
       payload('token', () => revokeToken(request, readId(id, 'Token'), reason)),

@@ -1,6 +1,6 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
-import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
+import { mergeParts, type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
 import type { Portals, Tokens } from '../database/tables.ts'
 import type { MembershipStatus, OfficerRole, Permission } from './permissions.ts'
 
@@ -77,10 +77,10 @@ export async function touchToken(db: Db, tokenId: string, now: Date): Promise<vo
     .execute()
 }
 
-/** Tokens with the names around them. */
-function selectTokens(db: Db) {
+/** Tokens with the names around them. @param tokens rows of the table; all without it */
+function selectTokens(db: Db, tokens: RawBuilder<Selectable<Tokens>> = sql.table('tokens')) {
   return db
-    .selectFrom('tokens')
+    .selectFrom(tokens.as('tokens'))
     .leftJoin('accounts', 'accounts.id', 'tokens.accountId')
     .leftJoin('officers', join =>
       join.onRef('officers.accountId', '=', 'tokens.accountId').onRef('officers.memberId', '=', 'tokens.memberId'),
@@ -116,24 +116,33 @@ export interface TokenFilter {
   readonly live?: boolean | null
 }
 
-const latestFirst = (id: string): PageOrder => ({
-  name: id,
+const latestFirst = (name: string, id = name): PageOrder => ({
+  name,
   direction: 'desc',
   keys: [{ expression: sql.ref(id), type: 'uuid' }],
 })
 
 /** A page of tokens, the latest first. */
 export function pageTokens(db: Db, filter: TokenFilter, now: Date, args: PageArgs): Promise<Page<TokenRow>> {
-  let query = selectTokens(db)
   const { kinds, memberId, portalId, live } = filter
-  if (kinds) query = query.where('tokens.kind', '=', sql<TokenRow['kind']>`any(${kinds}::text[])`)
+  const ofKind = (kind: TokenRow['kind']) => db.selectFrom('tokens').select('id').where('kind', '=', kind)
+  // Each kind is a stretch of an index, and PostgreSQL merges them.
+  const sorting = sql.raw(args.last == null ? 'id desc' : 'id')
+  let query = selectTokens(
+    db,
+    kinds && kinds.length > 0
+      ? sql`(select one.*, listed.id as place from ${mergeParts([...new Set(kinds)].map(ofKind), sorting)} as listed
+          cross join lateral (select * from tokens where tokens.id = listed.id offset 0) as one)`
+      : undefined,
+  )
+  if (kinds?.length === 0) query = query.where(sql<boolean>`false`)
   if (memberId) query = query.where('tokens.memberId', '=', memberId)
   if (portalId) query = query.where('tokens.portalId', '=', portalId)
   if (live != null)
     query = query.where(
       sql<boolean>`(tokens.revoked_at is null and tokens.expires_at > ${now}::timestamptz) = ${live}::boolean`,
     )
-  return readPage(query, latestFirst('tokens.id'), args)
+  return readPage(query, latestFirst('tokens.id', kinds && kinds.length > 0 ? 'tokens.place' : 'tokens.id'), args)
 }
 
 /** A page of portals, the latest first. */
@@ -143,15 +152,6 @@ export function pagePortals(db: Db, args: PageArgs): Promise<Page<PortalRow>> {
 
 export function findTokens(db: Db, ids: readonly string[]): Promise<TokenRow[]> {
   return selectTokens(db).where('tokens.id', '=', sql<string>`any(${ids}::uuid[])`).execute()
-}
-
-export function findPortals(db: Db, ids: readonly string[]): Promise<PortalRow[]> {
-  return db
-    .selectFrom('portals')
-    .selectAll()
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-    .$castTo<PortalRow>()
-    .execute()
 }
 
 /** The live keys of portals, two at most for each. */

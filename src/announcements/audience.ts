@@ -1,6 +1,15 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
-import { type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
+import {
+  askPage,
+  mergeParts,
+  type Page,
+  type PageArgs,
+  type PageOrder,
+  pageClauses,
+  readPage,
+} from '../database/page.ts'
+import { memberKinds, outermost, placeFacet } from '../members/route.ts'
 import type { MemberRow } from '../members/store.ts'
 import { codePrefix, findRegionsByCode } from '../regions/store.ts'
 
@@ -65,14 +74,24 @@ function selectReached(db: Db, audience: Audience) {
 }
 
 /** Members by pinyin 「按拼音」; where names sound alike, by strokes. */
-export const membersByPinyin: PageOrder = {
+const byPinyin: PageOrder = {
   name: 'pinyin',
   direction: 'asc',
   keys: [
-    { expression: sql.ref('members.pinyin_key'), type: 'text' },
-    { expression: sql.ref('members.stroke_key'), type: 'text' },
-    { expression: sql.ref('members.id'), type: 'uuid' },
+    { expression: sql.ref('listed.pinyin_key'), type: 'text' },
+    { expression: sql.ref('listed.stroke_key'), type: 'text' },
+    { expression: sql.ref('listed.member_id'), type: 'uuid' },
   ],
+}
+
+/** The stretches of `member_facets` that hold whom an audience reaches: those of its places, where it names such. */
+function stretchesOf({ include }: Audience): { facet: string; shelf: string }[] {
+  const [rule] = include.length === 1 ? include : []
+  const places = outermost(rule?.regions ?? []).map(placeFacet)
+  const kinds = rule && rule.kinds.length > 0 ? [...new Set(rule.kinds)] : memberKinds
+  return (places.length > 0 ? places : ['']).flatMap(place =>
+    kinds.map(kind => ({ facet: `ADMITTED ${place}`, shelf: `JOINED ${kind}` })),
+  )
 }
 
 /** How many members an audience reaches now. */
@@ -85,7 +104,25 @@ export async function countReached(db: Db, audience: Audience): Promise<number> 
 
 /** The members whom an audience reaches now, by pinyin. */
 export function pageReached(db: Db, audience: Audience, args: PageArgs): Promise<Page<MemberRow>> {
-  return readPage(selectReached(db, audience).selectAll('members').$castTo<MemberRow>(), membersByPinyin, args)
+  const stretches = stretchesOf(audience).map(({ facet, shelf }) =>
+    db
+      .selectFrom('memberFacets as listed')
+      .select(['listed.memberId', 'listed.pinyinKey', 'listed.strokeKey'])
+      .where('listed.facet', '=', facet)
+      .where('listed.shelf', '=', shelf),
+  )
+  const { sorting } = pageClauses(askPage(byPinyin, args), null)
+  // One by one, as the stretches have them.
+  const one = selectReached(db, audience)
+    .selectAll('members')
+    .where('members.id', '=', sql<string>`listed.member_id`)
+    .offset(sql.lit(0))
+  const query = db
+    .selectFrom(mergeParts<{ memberId: string }>(stretches, sorting).as('listed'))
+    .innerJoinLateral(one.as('members'), join => join.onTrue())
+    .selectAll('members')
+    .$castTo<MemberRow>()
+  return readPage(query, byPinyin, args)
 }
 
 /** Makes recipients of all whom the audience reaches now, and answers how many they are. */
@@ -97,7 +134,7 @@ export async function insertRecipients(
   const { id, isPublic, acknowledgeBy, audience } = announcement
   const { numInsertedOrUpdatedRows } = await tx
     .insertInto('announcementRecipients')
-    .columns(['announcementId', 'memberId', 'publishedAt', 'isPublic', 'isAsked'])
+    .columns(['announcementId', 'memberId', 'publishedAt', 'isPublic', 'isAsked', 'place'])
     .expression(
       selectReached(tx, audience).select([
         sql<string>`${id}::uuid`.as('announcementId'),
@@ -105,6 +142,7 @@ export async function insertRecipients(
         sql<Date>`${publishedAt}::timestamptz`.as('publishedAt'),
         sql<boolean>`${isPublic}::boolean`.as('isPublic'),
         sql<boolean>`${acknowledgeBy !== null}::boolean`.as('isAsked'),
+        sql<number>`row_number() over (order by members.pinyin_key, members.stroke_key, members.id)`.as('place'),
       ]),
     )
     .executeTakeFirstOrThrow()

@@ -1,10 +1,11 @@
-import { type Expression, type ExpressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type Expression, type ExpressionBuilder, expressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Actor, isStaff, type Officer } from '../access/actor.ts'
 import type { Db } from '../database/client.ts'
-import { type Page, type PageArgs, type PageOrder, readPage, readPages } from '../database/page.ts'
+import { mergeParts, type Page, type PageArgs, type PageOrder, readPage, readPages } from '../database/page.ts'
+import { type Shares, sharesOf } from '../database/shares.ts'
 import type { DB } from '../database/tables.ts'
+import { partsQuery, shareOfTerm } from '../database/text-parts.ts'
 import { searchTerm } from '../name-keys.ts'
-import { containing } from '../regions/store.ts'
 import { type AnnouncementRow, isOut, readingMember, selectAnnouncements, visibleAnnouncements } from './store.ts'
 
 /** Which announcements to list; what is null or left out is no condition. */
@@ -32,9 +33,8 @@ function meets(filter: AnnouncementFilter) {
     if (filter.categories) conditions.push(sql`announcements.category = any(${filter.categories}::text[])`)
     if (filter.urgencies) conditions.push(sql`announcements.urgency = any(${filter.urgencies}::text[])`)
     if (filter.public != null) conditions.push(eb('announcements.isPublic', '=', filter.public))
-    // What is out is listed at its publication: so said, the index of the list bounds it.
     if (filter.publishedSince) conditions.push(isOut, eb('announcements.listedAt', '>=', filter.publishedSince))
-    if (filter.title) conditions.push(eb('announcements.search', 'like', containing(searchTerm(filter.title))))
+    if (filter.title) conditions.push(sql`strpos(announcements.search, ${searchTerm(filter.title)}) > 0`)
     return eb.and(conditions)
   }
 }
@@ -73,23 +73,93 @@ function selectPlaced(db: Db, at: RawBuilder<Date>) {
     .select('place.at as placedAt')
 }
 
-/** The announcements addressed to a member, each at its publication: the order of an index. */
-function selectAddressed(db: Db, memberId: string, only: Expression<SqlBool> = sql`true`) {
-  return selectAnnouncements(db)
-    .innerJoin(
-      eb =>
-        eb
-          .selectFrom('announcementRecipients')
-          .select(['announcementRecipients.announcementId as id', 'announcementRecipients.publishedAt as at'])
-          .where('announcementRecipients.memberId', '=', memberId)
-          .where(only)
-          .as('place'),
-      join => join.onRef('place.id', '=', 'announcements.id'),
-    )
+type Place = { id: string; at: Date }
+
+/**
+ * The announcements of these places that meet the conditions. Without the offset PostgreSQL may expect to find hardly
+ * any, and read and sort all places.
+ */
+function selectAt(db: Db, places: RawBuilder<Place>, conditions: readonly Expression<SqlBool>[]) {
+  const one = selectAnnouncements(db)
+    .where(sql<SqlBool>`announcements.id = place.id`)
+    .where(eb => eb.and([...conditions]))
+    .offset(sql.lit(0))
+  return db
+    .selectFrom(places.as('place'))
+    .innerJoinLateral(one.as('announcements'), join => join.onTrue())
+    .selectAll('announcements')
     .select('place.at as placedAt')
 }
 
-const listedAt = sql<Date>`announcements.listed_at`
+/** The announcements addressed to a member, each at its publication: the order of an index. */
+function addressedTo(db: Db, memberId: string, only: Expression<SqlBool> = sql`true`): RawBuilder<Place> {
+  const places = db
+    .selectFrom('announcementRecipients')
+    .select(['announcementRecipients.announcementId as id', 'announcementRecipients.publishedAt as at'])
+    .where('announcementRecipients.memberId', '=', memberId)
+    .where(only)
+  return sql<Place>`(${places})`
+}
+
+/** A stretch of the announcements in the order of the list. */
+export interface AnnouncementStretch {
+  readonly status: AnnouncementRow['status']
+  readonly category: AnnouncementRow['category']
+  readonly urgency: AnnouncementRow['urgency']
+}
+
+/** How to find the announcements that are not addressed to the reader alone. */
+export interface AnnouncementRoute {
+  /** They are in these stretches; all are one stretch without it. */
+  readonly stretches?: readonly AnnouncementStretch[]
+  /** They are few, and found by this tsquery in the parts of their titles. */
+  readonly parts?: string
+}
+
+const outStatuses = ['PUBLISHED', 'RETRACTED'] as const
+const allStatuses = ['DRAFT', 'SCHEDULED', ...outStatuses] as const
+const allCategories = ['NOTICE', 'EVENT', 'POLICY', 'CALL', 'RELEASE', 'NEWS'] as const
+const allUrgencies = ['NORMAL', 'URGENT', 'CRITICAL'] as const
+
+/** How many announcements are read and sorted rather than read in order until a page is full. */
+const few = 2_000
+
+/** How to find the announcements that meet a filter. @param seesAll whether drafts are shown, too */
+function routeAnnouncements(filter: AnnouncementFilter, seesAll: boolean, shares: Shares): AnnouncementRoute {
+  const term = filter.title ? searchTerm(filter.title) : ''
+  if (term && shares.rows('announcements') * shareOfTerm(shares, 'announcements_parts.text_parts', term) <= few)
+    return { parts: partsQuery(term) }
+  if (!filter.statuses && !filter.categories && !filter.urgencies) return {}
+  const chosen = <T>(all: readonly T[], asked: readonly T[] | null | undefined) =>
+    all.filter(value => asked?.includes(value) ?? true)
+  return {
+    stretches: chosen(seesAll ? allStatuses : outStatuses, filter.statuses).flatMap(status =>
+      chosen(allCategories, filter.categories).flatMap(category =>
+        chosen(allUrgencies, filter.urgencies).map(urgency => ({ status, category, urgency })),
+      ),
+    ),
+  }
+}
+
+/**
+ * The places of a route in the list.
+ * @param open only what everybody may read: said as the index of these says it
+ */
+function listedAt(db: Db, { stretches, parts }: AnnouncementRoute, open: boolean, upward: boolean): RawBuilder<Place> {
+  const places = () => {
+    const query = db.selectFrom('announcements as a').select(['a.id', 'a.listedAt as at'])
+    return open ? query.where(sql<SqlBool>`a.is_public and a.published_at is not null`) : query
+  }
+  const stretch = ({ status, category, urgency }: AnnouncementStretch) =>
+    places().where('a.status', '=', status).where('a.category', '=', category).where('a.urgency', '=', urgency)
+  const whole = () => (stretches ? places().where(sql<SqlBool>`false`) : places())
+  const sorting = sql.raw(upward ? 'a.listed_at, a.id' : 'a.listed_at desc, a.id desc')
+  // What a text finds is sorted: PostgreSQL must not look through the list for it instead.
+  const found = () => places().where(sql<SqlBool>`text_parts(a.search) @@ ${parts}::tsquery`).offset(sql.lit(0))
+  if (parts !== undefined) return sql<Place>`(${found()})`
+  return stretches && stretches.length > 0 ? mergeParts(stretches.map(stretch), sorting) : sql<Place>`(${whole()})`
+}
+
 /** Places before all others: a thousand years later, in hours, which no time zone stretches. */
 const onTop = sql<Date>`announcements.listed_at + interval '8766000 hours'`
 
@@ -98,15 +168,27 @@ const onTop = sql<Date>`announcements.listed_at + interval '8766000 hours'`
  * actor. An index has each part in its order, so that a page reads as many rows as it shows; the whole, ordered by
  * whether it is pinned and joined by `or`, would be read and sorted for every page.
  */
-function parts(db: Db, actor: Actor, pinnedAt: Date) {
+function parts(db: Db, actor: Actor, filter: AnnouncementFilter, pinnedAt: Date, upward: boolean) {
   const pinned = sql<SqlBool>`announcements.status = 'PUBLISHED' and announcements.pinned_until > ${pinnedAt}`
   const rest = sql<SqlBool>`(${pinned}) is not true`
-  const top = selectPlaced(db, onTop).where(pinned).where(visibleAnnouncements(actor))
-  if (isStaff(actor)) return [top, selectPlaced(db, listedAt).where(rest)]
-  const open = selectPlaced(db, listedAt).where(isOut).where('announcements.isPublic', '=', true).where(rest)
+  const route = routeAnnouncements(filter, isStaff(actor), sharesOf(db))
+  const since = filter.publishedSince
+  const isOpen = !isStaff(actor) && route.parts === undefined
+  const listed = [listedAt(db, route, isOpen, upward)]
   const memberId = readingMember(actor)
-  if (memberId === null) return [top, open]
-  return [top, open, selectAddressed(db, memberId, sql`not announcement_recipients.is_public`).where(rest)]
+  // What a text finds is looked at one by one; a list of public ones has nothing that is not.
+  if (isOpen && memberId !== null && filter.public !== true)
+    listed.push(addressedTo(db, memberId, sql`not announcement_recipients.is_public`))
+  const eb = expressionBuilder<DB, 'announcements'>()
+  const conditions = [rest, meets(filter)(eb), ...(isOpen ? [] : [visibleAnnouncements(actor)(eb)])]
+  return [
+    selectPlaced(db, onTop).where(pinned).where(visibleAnnouncements(actor)).where(meets(filter)),
+    ...listed.map(places => {
+      const part = selectAt(db, places, conditions)
+      // What is out is listed at its publication: so said, the index bounds the stretch.
+      return since ? part.where('place.at', '>=', since) : part
+    }),
+  ]
 }
 
 const defaultPageSize = 20
@@ -160,7 +242,7 @@ export async function pageAnnouncements(
 ): Promise<Page<AnnouncementRow>> {
   const pinnedAt = sessionStart(args, now)
   const placed = db.withTables<{ place: { at: Date; id: string } }>()
-  const queries = parts(db, actor, pinnedAt).map(part => part.where(meets(filter)))
+  const queries = parts(db, actor, filter, pinnedAt, args.last != null)
   return mergePages(await readPages(placed, queries, byPlace(`latest ${pinnedAt.getTime()}`), args), args)
 }
 
@@ -172,11 +254,10 @@ export function pageInbox(
   args: PageArgs,
 ): Promise<Page<AnnouncementRow>> {
   const awaited = sql<SqlBool>`announcement_recipients.is_asked and announcement_recipients.acknowledged_at is null`
-  let query = selectAddressed(db, officer.memberId, filter.unacknowledged ? awaited : undefined).where(
-    meets({ categories: filter.categories, urgencies: filter.urgencies }),
-  )
+  const eb = expressionBuilder<DB, 'announcements'>()
+  const conditions = [meets({ categories: filter.categories, urgencies: filter.urgencies })(eb)]
   if (filter.unread)
-    query = query.where(eb =>
+    conditions.push(
       eb.not(
         eb.exists(
           eb
@@ -187,6 +268,7 @@ export function pageInbox(
         ),
       ),
     )
-  if (filter.unacknowledged) query = query.where('announcements.status', '=', 'PUBLISHED')
-  return readPage(query, byPlace('published'), args)
+  if (filter.unacknowledged) conditions.push(eb('announcements.status', '=', 'PUBLISHED'))
+  const places = addressedTo(db, officer.memberId, filter.unacknowledged ? awaited : undefined)
+  return readPage(selectAt(db, places, conditions), byPlace('published'), args)
 }

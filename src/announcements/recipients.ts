@@ -1,15 +1,9 @@
-import { type Selectable, sql } from 'kysely'
-import type { Officer } from '../access/actor.ts'
-import { actorName } from '../access/store.ts'
+import type { Selectable } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
-import type { Page, PageArgs } from '../database/page.ts'
 import type { AnnouncementRecipients } from '../database/tables.ts'
-import { membersByPinyin } from './audience.ts'
-import { pageLists } from './page-lists.ts'
-import type { AnnouncementRow } from './store.ts'
 
 /** A member that an announcement was addressed to; `acknowledgedBy` is the name of the account. */
-export type RecipientRow = Omit<Selectable<AnnouncementRecipients>, 'publishedAt' | 'isPublic' | 'isAsked'>
+export type RecipientRow = Omit<Selectable<AnnouncementRecipients>, 'publishedAt' | 'isPublic' | 'isAsked' | 'place'>
 
 /** How a member, and one of its officers, stand to an announcement. */
 export interface ReceiptRow {
@@ -17,47 +11,6 @@ export interface ReceiptRow {
   readonly readAt: Date | null
   readonly acknowledgedAt: Date | null
   readonly remindedAt: Date | null
-}
-
-/** The recipients of one announcement: those that have or have not acknowledged, or all. */
-export interface RecipientList {
-  readonly announcement: AnnouncementRow
-  readonly acknowledged: boolean | null | undefined
-  readonly args: PageArgs
-}
-
-function selectRecipients(db: Db, { announcement, acknowledged }: RecipientList) {
-  const query = db
-    .selectFrom('announcementRecipients')
-    .innerJoin('members', 'members.id', 'announcementRecipients.memberId')
-    .where('announcementRecipients.announcementId', '=', announcement.id)
-    .select([
-      'announcementRecipients.announcementId',
-      'announcementRecipients.memberId',
-      'announcementRecipients.acknowledgedAt',
-      'announcementRecipients.remindedAt',
-    ])
-    .select(actorName(sql.ref('announcement_recipients.acknowledged_by')).as('acknowledgedBy'))
-    .$castTo<RecipientRow>()
-  return acknowledged == null ? query : query.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null)
-}
-
-/** A page of the recipients of each of many announcements, by pinyin, as `pageLists` reads them. */
-export function pageRecipients(db: Db, lists: readonly RecipientList[]): Promise<(Page<RecipientRow> | Error)[]> {
-  return pageLists(db, lists, membersByPinyin, list => selectRecipients(db, list))
-}
-
-/** How the officer and its member stand to these announcements; none for those that were not addressed to the member. */
-export function findReceipts(db: Db, officer: Officer, announcementIds: readonly string[]): Promise<ReceiptRow[]> {
-  return db
-    .selectFrom('announcementRecipients as mine')
-    .leftJoin('announcementReads as read', join =>
-      join.onRef('read.announcementId', '=', 'mine.announcementId').on('read.accountId', '=', officer.accountId),
-    )
-    .where('mine.memberId', '=', officer.memberId)
-    .where('mine.announcementId', '=', sql<string>`any(${announcementIds}::uuid[])`)
-    .select(['mine.announcementId', 'read.readAt', 'mine.acknowledgedAt', 'mine.remindedAt'])
-    .execute()
 }
 
 /** Whether the announcement was addressed to the member. */

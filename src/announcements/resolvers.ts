@@ -1,8 +1,9 @@
 import type { Db } from '../database/client.ts'
 import { InvalidInput, text } from '../errors.ts'
 import { connection } from '../graphql/connection.ts'
-import type { Context } from '../graphql/context.ts'
-import type { AudienceInput, Resolvers } from '../graphql/generated.ts'
+import { type Context, holdsUntil } from '../graphql/context.ts'
+import { fieldsOf, find } from '../graphql/fields.ts'
+import type { AnnouncementRecipientsArgs, AudienceInput, Resolvers } from '../graphql/generated.ts'
 import { liveField } from '../graphql/live.ts'
 import { payload } from '../graphql/payload.ts'
 import { listTranslations } from '../graphql/shared-resolvers.ts'
@@ -10,13 +11,17 @@ import { readId, writeId } from '../ids.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { translated } from '../languages.ts'
 import { readMemberIds } from '../members/member-id.ts'
+import { memberById } from '../members/reads.ts'
 import { countReached, isPublicAudience, pageReached, type RecipientRule } from './audience.ts'
 import { type AnnouncementFilter, findMeeting, pageAnnouncements, pageInbox } from './list.ts'
 import { asOfficer, isPinned } from './policy.ts'
 import { publishAnnouncement, retractAnnouncement, scheduleAnnouncement, unscheduleAnnouncement } from './publishing.ts'
 import { acknowledgeAnnouncement, markAnnouncementRead, readAudience, remindUnacknowledged } from './reading.ts'
+import { announcementById, latestRevisionFirst, receiptOf, recipientOrder, recipientsOf, revisionsOf } from './reads.ts'
+import type { RecipientRow } from './recipients.ts'
+import { type AnnouncementRevisionRow, findRevisionBodies } from './revisions.ts'
 import { noSuchAnnouncement } from './steps.ts'
-import type { AnnouncementRow } from './store.ts'
+import { type AnnouncementRow, findAudiences, findBodies } from './store.ts'
 import { draftAnnouncement, editAnnouncement } from './writing.ts'
 
 /** An audience as a caller sends it, with UUIDs for ids. @throws InvalidInput for what is no member's id */
@@ -44,26 +49,22 @@ async function announcementOf(
   filter: AnnouncementFilter | null | undefined,
   { request, loaders }: Context,
 ): Promise<AnnouncementRow | null> {
-  if (!filter) return loaders.announcementById.load(event.subject)
+  if (!filter) return loaders.one(announcementById, event.subject)
   return (await findMeeting(request.db, request.actor, filter, event.subject)) ?? null
 }
 
 const everyoneNamed = async (rule: RecipientRule, { loaders }: Context) => {
-  const members = await Promise.all(rule.members.map(id => loaders.memberById.load(id)))
+  const members = await Promise.all(rule.members.map(id => loaders.one(memberById, id)))
   return members.filter(member => member !== null)
 }
 
-/** The payload of a change of a receipt; forgets the one that an earlier mutation of the same request may have shown. */
-const withNewReceipt = ({ loaders }: Context, make: () => Promise<AnnouncementRow>) =>
-  payload('announcement', async () => {
-    const announcement = await make()
-    loaders.announcementReceipt.clear(announcement.id)
-    return announcement
-  })
+const { from, late, one, page } = fieldsOf<AnnouncementRow>()
+const revision = fieldsOf<AnnouncementRevisionRow>()
+const recipient = fieldsOf<RecipientRow>()
 
 export const announcementResolvers: Resolvers = {
   Query: {
-    announcement: (_, { id }, { loaders }) => loaders.announcementById.load(readAnnouncementId(id)),
+    announcement: find(announcementById, ({ id }: { id: string }) => readAnnouncementId(id)),
     announcements: async (_, { filter, ...page }, { request }) =>
       connection(await pageAnnouncements(request.db, request.actor, request.now, filter ?? {}, page)),
     inbox: async (_, { filter, ...page }, { request }) =>
@@ -72,20 +73,37 @@ export const announcementResolvers: Resolvers = {
       readAudience(request, await withUuids(request.db, audience)),
   },
   Announcement: {
-    id: announcement => writeId('Announcement', announcement.id),
-    title: (announcement, { locale }, context) => translated(announcement.titles, locale ?? context.locale)!,
-    titles: announcement => listTranslations(announcement.titles),
-    body: async (announcement, { locale }, { loaders, locale: spoken }) =>
-      translated(await loaders.announcementBodies.load(announcement), locale ?? spoken)!,
-    bodies: async (announcement, _, { loaders }) =>
-      listTranslations(await loaders.announcementBodies.load(announcement)),
-    audience: (announcement, _, { loaders }) => loaders.announcementAudience.load(announcement),
-    isPinned: (announcement, _, { request }) => isPinned(announcement, request.now),
-    revisions: async (announcement, args, { loaders }) =>
-      connection(await loaders.announcementRevisions.load({ announcement, args })),
-    recipients: async (announcement, { acknowledged, ...args }, { loaders }) =>
-      connection(await loaders.announcementRecipients.load({ announcement, acknowledged, args })),
-    receipt: (announcement, _, { loaders }) => loaders.announcementReceipt.load(announcement.id),
+    id: from(['id'], announcement => writeId('Announcement', announcement.id)),
+    title: from(
+      ['titles'],
+      (announcement, { locale }, context) => translated(announcement.titles, locale ?? context.locale)!,
+    ),
+    titles: from(['titles'], announcement => listTranslations(announcement.titles)),
+    body: late(
+      'bodies',
+      findBodies,
+      ({ bodies }, { locale }, context) => translated(bodies, locale ?? context.locale)!,
+    ),
+    bodies: late('bodies', findBodies, ({ bodies }) => listTranslations(bodies)),
+    audience: late('audience', findAudiences, ({ audience }) => audience),
+    isPinned: from(['status', 'pinnedUntil'], (announcement, _, context) => {
+      const pinned = isPinned(announcement, context.request.now)
+      if (pinned) holdsUntil(context, announcement.pinnedUntil!)
+      return pinned
+    }),
+    revisions: page(revisionsOf, [['id'], row => [row.id]], () => ({ input: {}, order: latestRevisionFirst })),
+    recipients: page(
+      recipientsOf,
+      [['id'], row => [row.id]],
+      ({ acknowledged }: Partial<AnnouncementRecipientsArgs>) => ({
+        input: { acknowledged: acknowledged === true, awaited: acknowledged === false },
+        order: recipientOrder,
+      }),
+    ),
+    receipt: one(receiptOf, 'id', [
+      [],
+      (_, { request: { actor } }) => actor.kind === 'OFFICER' && actor.permissions.has('INBOX_READ'),
+    ]),
   },
   AudienceRule: {
     members: (rule, _, context) => everyoneNamed(rule, context),
@@ -96,12 +114,18 @@ export const announcementResolvers: Resolvers = {
     members: async (audience, page, { request }) => connection(await pageReached(request.db, audience, page)),
   },
   AnnouncementRevision: {
-    title: ({ titles }, { locale }, context) => translated(titles, locale ?? context.locale)!,
-    body: async (revision, { locale }, { loaders, locale: spoken }) =>
-      translated(await loaders.announcementRevisionBodies.load(revision), locale ?? spoken)!,
+    title: revision.from(
+      ['titles'],
+      ({ titles }, { locale }, context) => translated(titles, locale ?? context.locale)!,
+    ),
+    body: revision.late(
+      'bodies',
+      findRevisionBodies,
+      ({ bodies }, { locale }, context) => translated(bodies, locale ?? context.locale)!,
+    ),
   },
   AnnouncementRecipient: {
-    member: async (recipient, _, { loaders }) => (await loaders.memberById.load(recipient.memberId))!,
+    member: recipient.one(memberById, 'memberId'),
   },
   Mutation: {
     draftAnnouncement: (_, { input, idempotencyKey }, { request }) =>
@@ -131,10 +155,10 @@ export const announcementResolvers: Resolvers = {
       })
       return { ...outcome, remindedCount }
     },
-    acknowledgeAnnouncement: (_, { id }, context) =>
-      withNewReceipt(context, () => acknowledgeAnnouncement(context.request, readAnnouncementId(id))),
-    markAnnouncementRead: (_, { id, read }, context) =>
-      withNewReceipt(context, () => markAnnouncementRead(context.request, readAnnouncementId(id), read ?? true)),
+    acknowledgeAnnouncement: (_, { id }, { request }) =>
+      payload('announcement', () => acknowledgeAnnouncement(request, readAnnouncementId(id))),
+    markAnnouncementRead: (_, { id, read }, { request }) =>
+      payload('announcement', () => markAnnouncementRead(request, readAnnouncementId(id), read ?? true)),
   },
   Subscription: {
     announcementPublished: liveField<
@@ -155,7 +179,7 @@ export const announcementResolvers: Resolvers = {
       types: ['announcement.changed'],
       check: async ({ id, filter }, { loaders }) => {
         refuseStatuses(filter)
-        if (id != null && !(await loaders.announcementById.load(readAnnouncementId(id)))) throw noSuchAnnouncement()
+        if (id != null && !(await loaders.one(announcementById, readAnnouncementId(id)))) throw noSuchAnnouncement()
       },
       payload: async (event, { id, filter }, context) => {
         if (!isEvent(event, 'announcement.changed')) return null

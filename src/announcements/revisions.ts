@@ -1,12 +1,9 @@
 import { type Selectable, sql } from 'kysely'
-import { actorName } from '../access/store.ts'
 import type { Db, Tx } from '../database/client.ts'
 import { json } from '../database/json.ts'
-import type { Page, PageArgs, PageOrder } from '../database/page.ts'
 import type { AnnouncementRevisions } from '../database/tables.ts'
 import type { Translations } from '../languages.ts'
 import type { Audience } from './audience.ts'
-import { pageLists } from './page-lists.ts'
 import type { AnnouncementRow, Attachment, WholeAnnouncement } from './store.ts'
 
 /** What an announcement said at one version; moments as RFC 3339. */
@@ -26,12 +23,6 @@ type Snapshot = {
 export type AnnouncementRevisionRow = Omit<Selectable<AnnouncementRevisions>, 'snapshot' | 'actor'> & {
   titles: Translations
   by: string
-}
-
-const byVersion: PageOrder = {
-  name: 'version',
-  direction: 'desc',
-  keys: [{ expression: sql.ref('announcement_revisions.version'), type: 'int' }],
 }
 
 /** Keeps an announcement as it is now, as the revision of its version. */
@@ -57,32 +48,9 @@ export async function insertRevision(
     .execute()
 }
 
-/** The revisions of one announcement. */
-export interface RevisionList {
-  readonly announcement: AnnouncementRow
-  readonly args: PageArgs
-}
-
-/** A page of the revisions of each of many announcements, the latest first, as `pageLists` reads them. */
-export function pageRevisions(
-  db: Db,
-  lists: readonly RevisionList[],
-): Promise<(Page<AnnouncementRevisionRow> | Error)[]> {
-  return pageLists(db, lists, byVersion, ({ announcement }) =>
-    db
-      .selectFrom('announcementRevisions')
-      .select(['announcementId', 'version', 'at', 'change', 'reason'])
-      .select([
-        sql<Translations>`snapshot -> 'titles'`.as('titles'),
-        actorName(sql.ref('announcement_revisions.actor')).as('by'),
-      ])
-      .where('announcementId', '=', announcement.id),
-  )
-}
-
 /** The texts of these revisions, in their order. */
 export async function findRevisionBodies(
-  db: Db,
+  { db }: { readonly db: Db },
   revisions: readonly AnnouncementRevisionRow[],
 ): Promise<Translations[]> {
   const ids = revisions.map(({ announcementId }) => announcementId)

@@ -1,4 +1,4 @@
-import { programRequest } from '../access/request.ts'
+import { programRequest, type Request } from '../access/request.ts'
 import type { Db } from '../database/client.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { publishScheduled } from './publishing.ts'
@@ -9,8 +9,8 @@ export interface SchedulerServices {
   readonly db: Db
   /** The clock. */
   readonly now: () => Date
-  /** Tells the sequencer that something was committed. */
-  readonly wake: () => void
+  /** Tells this process what was committed. */
+  readonly wake: Request['wake']
 }
 
 /** The longest sleep: by then schedules that other processes made are seen. */

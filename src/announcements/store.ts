@@ -22,7 +22,8 @@ export type Attachment = {
   mediaType: string | null
 }
 
-const columns = [
+/** The columns of `AnnouncementRow`. */
+export const columns = [
   'announcements.id',
   'announcements.version',
   'announcements.status',
@@ -84,7 +85,8 @@ export function visibleAnnouncements(actor: Actor) {
       .select('announcementRecipients.memberId')
       .whereRef('announcementRecipients.announcementId', '=', 'announcements.id')
       .where('announcementRecipients.memberId', '=', memberId)
-    return eb.and([isOut, eb.or([open, eb.exists(addressed)])])
+    // As `exists` PostgreSQL may read all that is addressed to the member.
+    return eb.and([isOut, eb.or([open, sql<SqlBool>`(${addressed}) is not null`])])
   }
 }
 
@@ -97,7 +99,10 @@ export function findAnnouncements(db: Db, actor: Actor, ids: readonly string[]):
 }
 
 /** The texts of announcements that the actor was found to see, in their order. */
-export async function findBodies(db: Db, announcements: readonly AnnouncementRow[]): Promise<Translations[]> {
+export async function findBodies(
+  { db }: { readonly db: Db },
+  announcements: readonly AnnouncementRow[],
+): Promise<Translations[]> {
   const rows = await db
     .selectFrom('announcements')
     .select(['id', 'bodies'])
@@ -108,7 +113,10 @@ export async function findBodies(db: Db, announcements: readonly AnnouncementRow
 }
 
 /** To whom these announcements are addressed, in their order. */
-export async function findAudiences(db: Db, announcements: readonly AnnouncementRow[]): Promise<Audience[]> {
+export async function findAudiences(
+  { db }: { readonly db: Db },
+  announcements: readonly AnnouncementRow[],
+): Promise<Audience[]> {
   const rows = await db
     .selectFrom('announcements')
     .select(['id', 'audience'])
@@ -160,12 +168,15 @@ export function lockDue(tx: Tx, id: string, now: Date): Promise<WholeAnnouncemen
     .executeTakeFirst()
 }
 
+/** Said as the index of these says it: a parameter would hide it. */
+const isScheduled: Expression<SqlBool> = sql`status = 'SCHEDULED'`
+
 /** UUIDs of scheduled announcements that are due, the longest due first, at most 100. */
 export async function findDue(db: Db, now: Date, except: readonly string[]): Promise<string[]> {
   const rows = await db
     .selectFrom('announcements')
     .select('id')
-    .where('status', '=', 'SCHEDULED')
+    .where(isScheduled)
     .where('publishAt', '<=', now)
     .where(sql<SqlBool>`id <> all(${except}::uuid[])`)
     .orderBy('publishAt')
@@ -180,7 +191,7 @@ export async function findNextDue(db: Db, except: readonly string[]): Promise<Da
   const row = await db
     .selectFrom('announcements')
     .select('publishAt')
-    .where('status', '=', 'SCHEDULED')
+    .where(isScheduled)
     .where(sql<SqlBool>`id <> all(${except}::uuid[])`)
     .orderBy('publishAt')
     .limit(1)

@@ -3,6 +3,8 @@ import { CamelCasePlugin, Kysely, PGliteDialect, PostgresDialect, sql, type Tran
 import pg from 'pg'
 import type { Config } from '../config.ts'
 import { lockDataDirectory } from './lock.ts'
+import { NamedClient } from './named-client.ts'
+import { createReader, setReader } from './reader.ts'
 import type { DB } from './tables.ts'
 
 /** A handle to run queries with: the database itself, or a transaction on it. */
@@ -45,30 +47,45 @@ const timeouts = { statement: 15_000, lock: 5_000, idleInTransaction: 10_000, co
 
 /**
  * Opens PostgreSQL with a pool. Waiting for a connection ends after 2 s.
- * @param patient whether statements and locks may take as long as they need, as those of a migration may
+ * @param options.patient whether statements and locks may take as long as they need, as those of a migration may
+ * @param options.named whether statements are named and so prepared once; not through PgBouncer's transaction mode
  */
-export function openPostgres(connectionString: string, poolSize: number, patient = false): Database {
+export function openPostgres(
+  connectionString: string,
+  poolSize: number,
+  { patient = false, named = true }: { readonly patient?: boolean; readonly named?: boolean } = {},
+): Database {
   const limits = {
     statement_timeout: timeouts.statement,
     lock_timeout: timeouts.lock,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   }
-  const pool = new pg.Pool({
+  const settings: pg.ClientConfig = {
     connectionString,
-    max: poolSize,
     connectionTimeoutMillis: timeouts.connect,
     ...(patient ? {} : limits),
     keepAlive: true,
     types: {
       getTypeParser: (id: number, format?: 'text' | 'binary') => parsers[id] ?? pg.types.getTypeParser(id, format),
     } as pg.CustomTypesConfig,
-  })
+  }
+  const pool = new pg.Pool({ ...settings, max: poolSize, ...(named ? { Client: NamedClient } : {}) })
   // A broken connection is replaced by the pool, and the query that meets it reports it. The event itself must be heard
   // on the pool for idle connections and on each connection while it is lent out: unheard, it ends the process.
   pool.on('error', () => undefined)
   pool.on('connect', client => client.on('error', () => undefined))
   const db = withHouseRules(new PostgresDialect({ pool }))
-  return { db, connectionString, close: () => db.destroy() }
+  // Every value is a parameter, so that a plan made once for all is as good as one for each; it saves the planning.
+  const generic = named ? { options: '-c plan_cache_mode=force_generic_plan' } : {}
+  const reader = createReader({ ...settings, ...generic }, named)
+  setReader(db, reader)
+  return {
+    db,
+    connectionString,
+    close: async () => {
+      await Promise.all([reader.close(), db.destroy()])
+    },
+  }
 }
 
 /** Opens a PGlite that somebody else made, such as a test from a snapshot. */
@@ -95,10 +112,10 @@ export const pgliteOptions = {
  * @throws DataDirectoryLockedError when another process has the embedded one open
  */
 export async function openDatabase(
-  config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL' | 'DATA_DIR'>,
+  config: Pick<Config, 'DATABASE_URL' | 'DATABASE_POOL' | 'DATA_DIR' | 'PREPARED_STATEMENTS'>,
 ): Promise<Database> {
   if (config.DATABASE_URL) {
-    const database = openPostgres(config.DATABASE_URL, config.DATABASE_POOL)
+    const database = openPostgres(config.DATABASE_URL, config.DATABASE_POOL, { named: config.PREPARED_STATEMENTS })
     try {
       await sql`select 1`.execute(database.db)
     } catch (error) {

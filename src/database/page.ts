@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
+import { type Expression, type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { InvalidInput, text } from '../errors.ts'
 
 /** The arguments of every list, as Relay names them. */
@@ -11,8 +11,10 @@ export interface PageArgs {
 
 /** What a list is ordered by. The keys together must tell any two rows apart: the last one is the row's id. */
 export interface PageOrder {
-  /** Names the order within cursors, so that a cursor of another order is refused. */
+  /** Names the order within cursors, so that a cursor of another order is refused; of one list, each its own. */
   readonly name: string
+  /** What cursors carry besides the name: something that pages which follow each other must agree on. */
+  readonly session?: string
   /** Holds for all keys. */
   readonly direction: 'asc' | 'desc'
   /** Expressions that are never null, with the type that a cursor's text is cast to. */
@@ -58,8 +60,10 @@ function pageSize(args: PageArgs): { size: number; fromEnd: boolean } {
   return { size: args.first ?? args.last ?? defaultPageSize, fromEnd: args.last != null }
 }
 
+const cursorName = ({ name, session }: PageOrder) => (session === undefined ? name : `${name} ${session}`)
+
 function writeCursor(order: PageOrder, values: readonly string[]): string {
-  return Buffer.from(JSON.stringify([order.name, ...values])).toString('base64url')
+  return Buffer.from(JSON.stringify([cursorName(order), ...values])).toString('base64url')
 }
 
 const moment = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-4])(:[0-5]\d){0,2}$/
@@ -92,47 +96,104 @@ function readCursor(order: PageOrder, cursor: string): string[] {
   } catch {
     throw malformed
   }
-  if (!Array.isArray(parts) || parts.length !== order.keys.length + 1 || parts[0] !== order.name) throw malformed
+  if (!Array.isArray(parts) || parts.length !== order.keys.length + 1 || parts[0] !== cursorName(order)) throw malformed
   const values = parts.slice(1)
   if (!values.every((value, i) => typeof value === 'string' && castable[order.keys[i]!.type](value))) throw malformed
   return values
 }
 
-/** How one page is read of whatever query: what is put to the query, and what is made of the rows found. */
-function planPage<DB, TB extends keyof DB, Row>(order: PageOrder, args: PageArgs) {
+/** What the arguments of a list ask of it, in its order. */
+export interface PageAsked {
+  readonly order: PageOrder
+  readonly size: number
+  /** Whether the rows are read from the end of the list. */
+  readonly fromEnd: boolean
+  /** Whether keys grow from row to row as they are read. */
+  readonly upward: boolean
+  /** The keys of the row after which to read, as text; null from the beginning. */
+  readonly bounds: readonly string[] | null
+}
+
+/** @throws InvalidInput for page sizes out of 1 to 100 and cursors of another list */
+export function askPage(order: PageOrder, args: PageArgs): PageAsked {
   const { size, fromEnd } = pageSize(args)
   const cursor = args.after ?? args.before ?? null
-  const upward = (order.direction === 'asc') !== fromEnd
-  const sorting = sql.join(order.keys.map(key => sql`${key.expression} ${sql.raw(upward ? 'asc' : 'desc')}`))
-  const keys = sql.join(order.keys.map(key => key.expression))
-  const bounds =
-    cursor === null
-      ? null
-      : sql.join(readCursor(order, cursor).map((value, i) => sql`${value}::${sql.raw(order.keys[i]!.type)}`))
+  return {
+    order,
+    size,
+    fromEnd,
+    upward: (order.direction === 'asc') !== fromEnd,
+    bounds: cursor === null ? null : readCursor(order, cursor),
+  }
+}
 
+/** What bounds and sorts the rows of a page in SQL. */
+export function pageClauses({ order, upward }: PageAsked, bounds: readonly unknown[] | null) {
+  const keys = order.keys.map(key => key.expression)
+  return {
+    sorting: sql.join(keys.map(key => sql`${key} ${sql.raw(upward ? 'asc' : 'desc')}`)),
+    beyond:
+      bounds &&
+      sql<boolean>`(${sql.join(keys)}) ${sql.raw(upward ? '>' : '<')} (${sql.join(
+        bounds.map((value, i) => sql`${value}::${sql.raw(order.keys[i]!.type)}`),
+      )})`,
+  }
+}
+
+/**
+ * Makes a page of the rows found, of which one more than the page holds was read.
+ * @param keysOf the keys of a row as text
+ */
+export function makePage<Row>(
+  asked: PageAsked,
+  found: readonly Row[],
+  keysOf: (row: Row) => readonly string[],
+  count: Page<Row>['count'],
+): Page<Row> {
+  const { order, size, fromEnd, bounds } = asked
+  const more = found.length > size
+  const rows = more ? found.slice(0, size) : [...found]
+  if (fromEnd) rows.reverse()
+  return {
+    rows,
+    cursorAt: index => writeCursor(order, keysOf(rows[index]!)),
+    hasNextPage: fromEnd ? bounds !== null : more,
+    hasPreviousPage: fromEnd ? more : bounds !== null,
+    count,
+  }
+}
+
+/**
+ * Several queries of the same columns as one, which PostgreSQL merges in their order: each is sorted for itself, since it
+ * does not see that an index of one sorts it when they are sorted as one.
+ * @param sorting null when their order does not matter
+ */
+export function mergeParts<Row>(
+  parts: readonly (Expression<unknown> & { orderBy(sorting: RawBuilder<unknown>): Expression<unknown> })[],
+  sorting: RawBuilder<unknown> | null,
+): RawBuilder<Row> {
+  return sql<Row>`(${sql.join(
+    parts.map(part => sql`(${sorting ? part.orderBy(sorting) : part})`),
+    sql` union all `,
+  )})`
+}
+
+/** How one page is read of whatever query: what is put to the query, and what is made of the rows found. */
+function planPage<DB, TB extends keyof DB, Row>(order: PageOrder, args: PageArgs) {
+  const asked = askPage(order, args)
+  const { sorting, beyond } = pageClauses(asked, asked.bounds)
   type Keyed = Row & { pageKeys: string[] }
   return {
     sorting,
     narrow(query: SelectQueryBuilder<DB, TB, Row>): SelectQueryBuilder<DB, TB, Keyed> {
-      let page = query.select(
-        sql<string[]>`array[${sql.join(order.keys.map(key => sql`(${key.expression})::text`))}]`.as('pageKeys'),
-      ) as SelectQueryBuilder<DB, TB, Keyed>
-      if (bounds) page = page.where(sql<boolean>`(${keys}) ${sql.raw(upward ? '>' : '<')} (${bounds})`)
-      return page.orderBy(sorting).limit(size + 1)
+      const keys = sql.join(order.keys.map(key => sql`(${key.expression})::text`))
+      let page = query.select(sql<string[]>`array[${keys}]`.as('pageKeys')) as SelectQueryBuilder<DB, TB, Keyed>
+      if (beyond) page = page.where(beyond)
+      return page.orderBy(sorting).limit(asked.size + 1)
     },
-    make(found: readonly Keyed[], count: Page<Row>['count']): Page<Row> {
-      const more = found.length > size
-      const rows = found.slice(0, size)
-      if (fromEnd) rows.reverse()
-      return {
-        // They keep their key columns: to copy every row without them costs more than it is worth.
-        rows,
-        cursorAt: index => writeCursor(order, rows[index]!.pageKeys),
-        hasNextPage: fromEnd ? cursor !== null : more,
-        hasPreviousPage: fromEnd ? more : cursor !== null,
-        count,
-      }
-    },
+    make: (found: readonly Keyed[], count: Page<Row>['count']): Page<Row> =>
+      // They keep their key columns: to copy every row without them costs more than it is worth.
+      makePage(asked, found, row => row.pageKeys, count),
   }
 }
 
@@ -142,16 +203,18 @@ const counting = <DB, TB extends keyof DB, Row>(query: SelectQueryBuilder<DB, TB
 /**
  * Reads one page of a query by keyset: the cost of a page does not grow with its distance from the start.
  * `query` has its filters and columns but no order and no limit.
+ * @param counted a query of as many rows, where one is counted more easily
  * @throws InvalidInput for page sizes out of 1 to 100 and cursors of another list
  */
 export async function readPage<DB, TB extends keyof DB, Row>(
   query: SelectQueryBuilder<DB, TB, Row>,
   order: PageOrder,
   args: PageArgs,
+  counted: Pick<SelectQueryBuilder<DB, TB, Row>, 'clearSelect'> = query,
 ): Promise<Page<Row>> {
   const plan = planPage<DB, TB, Row>(order, args)
   return plan.make(await plan.narrow(query).execute(), async () => {
-    const { total } = (await counting(query).executeTakeFirstOrThrow()) as { total: number }
+    const { total } = (await counting(counted as typeof query).executeTakeFirstOrThrow()) as { total: number }
     return total
   })
 }
@@ -190,25 +253,4 @@ export async function readPages<DB, TB extends keyof DB, Row>(
       return (await counts)[i]!
     }),
   )
-}
-
-/**
- * Reads the pages of many lists, those that are alike in one go.
- * @param alike equal for lists of the same order and page
- * @param read reads the pages of alike lists, in their order
- * @returns the pages in the order of the lists; for those whose reading failed, the error
- */
-export async function pageAlike<List, Row>(
-  lists: readonly List[],
-  alike: (list: List) => string,
-  read: (group: readonly List[]) => Promise<Page<Row>[]>,
-): Promise<(Page<Row> | Error)[]> {
-  const pages = new Map<List, Page<Row> | Error>()
-  await Promise.all(
-    [...Map.groupBy(lists, alike).values()].map(async group => {
-      const found = await read(group).catch((error: Error) => error)
-      for (const [i, list] of group.entries()) pages.set(list, found instanceof Error ? found : found[i]!)
-    }),
-  )
-  return lists.map(list => pages.get(list)!)
 }

@@ -43,6 +43,7 @@ export interface AnnouncementRecipients {
   isAsked: boolean;
   isPublic: boolean;
   memberId: string;
+  place: number;
   publishedAt: Timestamp;
   remindedAt: Timestamp | null;
 }
@@ -117,6 +118,16 @@ export interface MemberContacts {
   role: string;
 }
 
+export interface MemberFacets {
+  facet: string;
+  joining: number;
+  latinKey: string;
+  memberId: string;
+  pinyinKey: string;
+  shelf: string;
+  strokeKey: string;
+}
+
 export interface MemberReferences {
   memberId: string;
   system: string;
@@ -162,6 +173,11 @@ export interface Members {
   updatedAt: Timestamp;
   version: Generated<number>;
   websiteUrl: string | null;
+}
+
+export interface MemberSearch {
+  memberId: string;
+  search: string;
 }
 
 export interface MembershipTransitions {
@@ -255,9 +271,11 @@ export interface DB {
   idempotencyKeys: IdempotencyKeys;
   journalHead: JournalHead;
   memberContacts: MemberContacts;
+  memberFacets: MemberFacets;
   memberReferences: MemberReferences;
   memberRevisions: MemberRevisions;
   members: Members;
+  memberSearch: MemberSearch;
   membershipTransitions: MembershipTransitions;
   officers: Officers;
   outbox: Outbox;
@@ -266,3 +284,28 @@ export interface DB {
   tokens: Tokens;
   vocabularyTerms: VocabularyTerms;
 }
+
+/** The columns of every table, for those who name them at run time. */
+export const tableColumns = {
+  accounts: ['createdAt', 'email', 'id', 'isSecretariat', 'name'],
+  announcementReads: ['accountId', 'announcementId', 'readAt'],
+  announcementRecipients: ['acknowledgedAt', 'acknowledgedBy', 'announcementId', 'isAsked', 'isPublic', 'memberId', 'place', 'publishedAt', 'remindedAt'],
+  announcementRevisions: ['actor', 'announcementId', 'at', 'change', 'reason', 'snapshot', 'version'],
+  announcements: ['acknowledgeBy', 'attachments', 'audience', 'bodies', 'category', 'createdAt', 'id', 'isPublic', 'listedAt', 'pinnedUntil', 'publishAt', 'publishedAt', 'retractedAt', 'retractionReason', 'search', 'status', 'titles', 'updatedAt', 'urgency', 'version'],
+  eventLog: ['actor', 'at', 'audience', 'audienceMembers', 'detail', 'onBehalfOf', 'requestId', 'seq', 'subject', 'type'],
+  idempotencyKeys: ['actor', 'at', 'inputHash', 'key', 'operation', 'subject'],
+  journalHead: ['epoch', 'seq', 'singleton'],
+  memberContacts: ['email', 'memberId', 'name', 'phone', 'position', 'role'],
+  memberFacets: ['facet', 'joining', 'latinKey', 'memberId', 'pinyinKey', 'shelf', 'strokeKey'],
+  memberReferences: ['memberId', 'system', 'value'],
+  memberRevisions: ['actor', 'at', 'changes', 'memberId', 'onBehalfOf', 'reason', 'version'],
+  members: ['associationKind', 'capabilities', 'createdAt', 'creditCode', 'creditCodeReviewed', 'descriptions', 'fields', 'founded', 'id', 'joinedOn', 'joiningNumber', 'kind', 'latinKey', 'leadId', 'logoUrl', 'names', 'parentId', 'pinyinKey', 'regionCode', 'search', 'size', 'sources', 'status', 'strokeKey', 'summaries', 'updatedAt', 'version', 'websiteUrl'],
+  memberSearch: ['memberId', 'search'],
+  membershipTransitions: ['actor', 'at', 'document', 'fromStatus', 'id', 'memberId', 'reason', 'toStatus'],
+  officers: ['accountId', 'createdAt', 'memberId', 'role'],
+  outbox: ['actor', 'at', 'audience', 'audienceMembers', 'detail', 'id', 'onBehalfOf', 'requestId', 'subject', 'type'],
+  portals: ['contact', 'createdAt', 'id', 'memberId', 'name', 'purpose', 'scopes'],
+  regions: ['code', 'id', 'iso3166', 'latitude', 'level', 'longitude', 'names', 'parentCode', 'provinceCode', 'search', 'shortNames', 'source', 'timeZone'],
+  tokens: ['accountId', 'createdAt', 'createdBy', 'expiresAt', 'id', 'kind', 'lastUsedAt', 'memberId', 'portalId', 'revokedAt', 'revokedBy', 'revokedReason', 'secretHash'],
+  vocabularyTerms: ['code', 'labels', 'position', 'source', 'vocabulary'],
+} as const;

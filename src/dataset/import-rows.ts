@@ -85,11 +85,11 @@ async function checkChange(lookups: Lookups, request: Request, { line }: Row, pr
   const given = await checkReferences(lookups, check, line.references, ['row', 'external_references'], id)
   const owners = await Promise.all(given.map(lookups.referenceOwner))
   const references = given.filter((_, i) => owners[i] === null)
-  const before = references.length > 0 ? await findReferences(lookups.tx, [id]) : []
+  const before = references.length > 0 ? await findReferences(lookups.db, [id]) : []
   const after = [...before.map(({ system, value }) => ({ system, value })), ...references]
   check.size(after, ['row', 'external_references'], mostReferences)
   check.done()
-  const edit = await draftEdit(lookups.tx, request.actor, present, profile, 'import')
+  const edit = await draftEdit(lookups.db, request.actor, present, profile, 'import')
   if (references.length === 0) return edit
   const shown = before.map(({ system, value }) => ({ system, value }))
   const changes = [...edit.changes, { field: 'externalReferences', before: shown, after }]

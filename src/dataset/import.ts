@@ -1,5 +1,6 @@
 import type { Request } from '../access/request.ts'
 import { transact } from '../database/transaction.ts'
+import type { NewEvent } from '../journal/catalog.ts'
 import { decodeText, readCsv, writeCsv } from './csv.ts'
 import { readFile, writeFile } from './file.ts'
 import { importRows, type RowOutcome } from './import-rows.ts'
@@ -42,9 +43,11 @@ export async function importMembers(
   })
   let outcomes: RowOutcome[] = []
   let kept = false
+  let events: NewEvent[] = []
   try {
     await transact(request.db, async tx => {
-      const within = { ...request, db: tx, wake: () => undefined }
+      events = []
+      const within = { ...request, db: tx, wake: (more: readonly NewEvent[]) => void events.push(...more) }
       outcomes = await importRows(within, rows, done => progress(done, rows.length))
       const isBad = outcomes.some(({ outcome }) => outcome === 'refused')
       kept = !options.dryRun && (!isBad || options.keepGood === true)
@@ -53,7 +56,7 @@ export async function importMembers(
   } catch (error) {
     if (!(error instanceof Undone)) throw error
   }
-  if (kept) request.wake()
+  if (kept) request.wake(events)
 
   for (const { line, outcome, id, name, reasons } of outcomes)
     print(`line ${line}: ${outcome} ${[name, id].filter(Boolean).join(' ')}${reasons && ` — ${reasons}`}`)

@@ -1,20 +1,16 @@
-import { programRequest, type Request } from '../access/request.ts'
+import { change, programRequest, type Request } from '../access/request.ts'
 import type { Db, Tx } from '../database/client.ts'
 import { transact } from '../database/transaction.ts'
+import { referenceData } from '../journal/catalog.ts'
 import { registerMember, updateProfile } from '../members/service.ts'
 import { type FoundingMember, foundingSystem, readFoundingMembers } from './organisations.ts'
 import { loadPlaces, loadVocabularies } from './places.ts'
 
-/** What a load entered; what was there already is not counted, except for words. */
+/** What a load entered or corrected; what was there already is not counted. */
 export interface Loaded {
   readonly places: number
   readonly terms: number
   readonly members: number
-}
-
-/** Whether the founding data was ever loaded. */
-export async function isFounded(db: Db): Promise<boolean> {
-  return (await db.selectFrom('regions').select('id').limit(1).executeTakeFirst()) !== undefined
 }
 
 /** The members that the founding rows were entered as, by row id. */
@@ -36,10 +32,14 @@ async function linkMembers(request: Request, tx: Tx, added: readonly FoundingMem
     const { id, version } = entered.get(member.externalReferences![0]!.value)!
     if (parentId || leadId)
       // With its sources as they are: these links are from there too.
-      await updateProfile(request, id, {
-        expectedVersion: version,
-        profile: { parentId, leadId, sources: member.profile.sources },
-      })
+      await updateProfile(
+        request,
+        { id },
+        {
+          expectedVersion: version,
+          profile: { parentId, leadId, sources: member.profile.sources },
+        },
+      )
   }
 }
 
@@ -52,6 +52,9 @@ export async function loadFoundingData(db: Db, now: Date): Promise<Loaded> {
     const request = programRequest(tx, now, 'founding data')
     const places = await loadPlaces(tx, now)
     const terms = await loadVocabularies(tx)
+    // Answers that show words or places are kept in the memory of running servers.
+    const news = { subject: referenceData, detail: {}, audience: 'SECRETARIAT' } as const
+    if (places + terms > 0) await change(request, async (_, report) => report({ type: 'reference.loaded', ...news }))
     const entered = await findEntered(tx)
     const added = readFoundingMembers().filter(
       ({ member }) => !member.externalReferences!.some(({ value }) => entered.has(value)),

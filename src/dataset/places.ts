@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { sql } from 'kysely'
 import type { Tx } from '../database/client.ts'
 import { json } from '../database/json.ts'
 import { newUuid } from '../ids.ts'
@@ -121,7 +122,7 @@ export async function loadPlaces(tx: Tx, now: Date): Promise<number> {
   return entered.length
 }
 
-/** Enters the words of the shared vocabularies, and corrects those that are there. @returns how many words there are */
+/** Enters the words of the shared vocabularies, and corrects those that are there. @returns how many were new or other */
 export async function loadVocabularies(tx: Tx): Promise<number> {
   const file = JSON.parse(readFileSync(new URL('vocabularies.json', import.meta.url), 'utf8')) as Record<
     string,
@@ -136,16 +137,23 @@ export async function loadVocabularies(tx: Tx): Promise<number> {
       source: term.source,
     })),
   )
-  await tx
+  const entered = await tx
     .insertInto('vocabularyTerms')
     .values(rows)
     .onConflict(conflict =>
-      conflict.columns(['vocabulary', 'code']).doUpdateSet(eb => ({
-        position: eb.ref('excluded.position'),
-        labels: eb.ref('excluded.labels'),
-        source: eb.ref('excluded.source'),
-      })),
+      conflict
+        .columns(['vocabulary', 'code'])
+        .doUpdateSet(eb => ({
+          position: eb.ref('excluded.position'),
+          labels: eb.ref('excluded.labels'),
+          source: eb.ref('excluded.source'),
+        }))
+        .where(
+          sql<boolean>`(vocabulary_terms.position, vocabulary_terms.labels, vocabulary_terms.source)
+            is distinct from (excluded.position, excluded.labels, excluded.source)`,
+        ),
     )
+    .returning('vocabularyTerms.code')
     .execute()
-  return rows.length
+  return entered.length
 }

@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../access/actor.ts'
+import type { Bearers } from '../access/bearers.ts'
 import type { Request } from '../access/request.ts'
 import type { Db } from '../database/client.ts'
 import type { Feed } from '../journal/feed.ts'
 import type { Locale } from '../languages.ts'
+import type { Keeping } from '../reads/keeping.ts'
+import { impersonal } from './live-personal.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 
 /** What the process offers to every request. */
 export interface Services {
   readonly db: Db
   readonly feed: Feed
-  /** Tells the sequencer that something was committed. */
-  readonly wake: () => void
+  /** Who came with a token in the last seconds. */
+  readonly bearers: Bearers
+  /** Tells this process what was committed. */
+  readonly wake: Request['wake']
   /** The clock. */
   readonly now: () => Date
 }
@@ -26,6 +31,21 @@ export interface Context {
   readonly loaders: Loaders
   /** Forgets what was read. Every field of a mutation begins so: what it changes is not what the one before read. */
   readonly renewLoaders: () => void
+  /** What the answer is made of, where it may be kept; null where nobody asks. */
+  readonly keeping: Keeping | null
+}
+
+/**
+ * Notes that what was answered holds until a moment only, even if nothing changes.
+ * @param moment null for what never holds for another request
+ */
+export function holdsUntil({ keeping }: Context, moment: Date | null): void {
+  if (keeping) keeping.until = Math.min(keeping.until, moment ? moment.getTime() : Number.NEGATIVE_INFINITY)
+}
+
+/** The same context for an answer that may be kept: of who the caller is, only what others share can be seen. */
+export function keepingContext(context: Context, keeping: Keeping): Context {
+  return { ...context, request: { ...context.request, actor: impersonal(context.request.actor) }, keeping }
 }
 
 /** Makes the context of one request, or of one event of a subscription: with loaders that have read nothing yet. */
@@ -45,6 +65,7 @@ export function createContext(
     locale: caller.locale,
     feed: services.feed,
     loaders: createLoaders(request),
+    keeping: null,
     renewLoaders: () => {
       context.loaders = createLoaders(request)
     },

@@ -2093,7 +2093,7 @@ export type ResolversTypes = {
   MembershipTransition: ResolverTypeWrapper<TransitionRow>;
   MembershipDecisionInput: MembershipDecisionInput;
   Region: ResolverTypeWrapper<RegionRow>;
-  Coordinates: ResolverTypeWrapper<RegionRow>;
+  Coordinates: ResolverTypeWrapper<Coordinates>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   RegionLevel: RegionLevel;
   RegionFilter: RegionFilter;
@@ -2193,7 +2193,7 @@ export type ResolversParentTypes = {
   MembershipTransition: TransitionRow;
   MembershipDecisionInput: MembershipDecisionInput;
   Region: RegionRow;
-  Coordinates: RegionRow;
+  Coordinates: Coordinates;
   Float: Scalars['Float']['output'];
   RegionFilter: RegionFilter;
   RegionConnection: AnyConnection;

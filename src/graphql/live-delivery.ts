@@ -6,6 +6,7 @@ import { isLiveSource, mayHear } from './live.ts'
 import type { LiveExecution, Outcome } from './live-execution.ts'
 import { createPatience, findPassing, PassingFault } from './live-fault.ts'
 import { detach, type Ending, type Group, type Groups, type Listener } from './live-groups.ts'
+import type { Pace } from './live-pace.ts'
 import { type Checked, isDue, isUrgent, type Rights } from './live-rights.ts'
 
 /** Brings events to listeners. */
@@ -44,11 +45,12 @@ export function createDelivery(options: {
   readonly execution: LiveExecution
   readonly rights: Rights
   readonly groups: Groups
+  readonly pace: Pace
   readonly onEnded: (listener: Listener) => void
   readonly onError: (error: unknown) => void
   readonly patience: number
 }): Delivery {
-  const { services, execution, rights, groups, onEnded, onError } = options
+  const { services, execution, rights, groups, pace, onEnded, onError } = options
   const { feed } = services
   const moment = () => services.now().getTime()
 
@@ -83,7 +85,7 @@ export function createDelivery(options: {
 
   function send(listener: Listener, outcome: Outcome): void {
     try {
-      listener.sink?.send(outcome.serialised(), outcome.seq)
+      listener.sink?.send(outcome)
     } catch (error) {
       onError(error)
       end(listener, null)
@@ -160,6 +162,8 @@ export function createDelivery(options: {
           return
         }
         send(listener, value)
+        // Thousands go their own way at a time when their rights are looked up together.
+        while (pace.isOver()) await pace.next()
         await listener.sink?.drained?.()
       }
     } catch (error) {
@@ -168,33 +172,64 @@ export function createDelivery(options: {
     }
   }
 
-  /** Those whose rights must be looked up go their own way until that is done. */
-  function sendAway(group: Group, isNeeded: (listener: Checked, now: number) => boolean): void {
-    const now = moment()
-    for (const listener of [...group.attached].filter(candidate => isNeeded(candidate, now))) {
-      detach(listener)
-      // Else it would come straight back.
-      listener.checkedAt = 0
-      void follow(listener)
+  /** Lets a listener whose rights must be looked up go its own way until that is done. */
+  function sendAway(listener: Listener): void {
+    detach(listener)
+    // Else it would come straight back.
+    listener.checkedAt = 0
+    void follow(listener)
+  }
+
+  /** The same for all of a group who need it. */
+  async function sift(group: Group, isNeeded: (listener: Checked, now: number) => boolean): Promise<void> {
+    let now = moment()
+    for (const listener of group.attached) {
+      if (!isNeeded(listener, now)) continue
+      sendAway(listener)
+      while (pace.isOver()) {
+        await pace.next()
+        now = moment()
+      }
+    }
+  }
+
+  /**
+   * Sends an outcome to all who are attached. Meanwhile listeners come, go and are marked to be looked at again: each knows
+   * for itself what it has heard.
+   */
+  async function sendAll(group: Group, outcome: Outcome, place: Position): Promise<void> {
+    let now = moment()
+    for (const listener of group.attached) {
+      if (listener.position.seq >= place.seq) continue
+      if (isUrgent(listener, now)) {
+        sendAway(listener)
+        continue
+      }
+      listener.position = place
+      send(listener, outcome)
+      while (pace.isOver()) {
+        await pace.next()
+        now = moment()
+      }
     }
   }
 
   /** Delivers to those attached what there is, and waits for more when there is nothing. */
   async function leadOn(group: Group, onProgress: () => void): Promise<void> {
-    sendAway(group, isUrgent)
-    group.deserted = new AbortController()
+    await sift(group, isUrgent)
+    if (group.deserted.signal.aborted) group.deserted = new AbortController()
     const events = await feed.read(group.position, batch)
     if (events.length === 0 && group.attached.size > 0) await feed.changed(group.position, group.deserted.signal)
     for (const event of events) {
       const isOurs = group.source.types.has(event.type)
-      if (isOurs) sendAway(group, isDue)
+      if (isOurs) await sift(group, isDue)
       const [any] = group.attached
       if (!any) return
       const outcome = isOurs && mayHear(event, any.actor) ? await execution.outcome(group, any.actor, event) : null
-      group.position = after(group.position, event.seq)
       onProgress()
-      if (!outcome) continue
-      for (const listener of group.attached) if (listener.position.seq < event.seq) send(listener, outcome)
+      const place = after(group.position, event.seq)
+      if (outcome) await sendAll(group, outcome, place)
+      group.position = place
     }
     onProgress()
   }

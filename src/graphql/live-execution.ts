@@ -6,13 +6,15 @@ import {
   type GraphQLSchema,
   locatedError,
 } from 'graphql'
-import type { Actor } from '../access/actor.ts'
+import { type Actor, visibilityKey } from '../access/actor.ts'
 import type { JournalEvent } from '../journal/catalog.ts'
 import { writeCursor } from '../journal/cursor.ts'
-import { createContext, type Services } from './context.ts'
+import { type Context, createContext, type Services } from './context.ts'
 import { isLiveSource, type LiveRoot, type LiveSource } from './live.ts'
 import { findPassing } from './live-fault.ts'
+import { createFrames, type Frames } from './live-frames.ts'
 import { type LiveRequest, refuseRootConditions } from './live-operation.ts'
+import type { Pace } from './live-pace.ts'
 import { impersonal } from './live-personal.ts'
 import { createShelf } from './live-shelf.ts'
 
@@ -23,11 +25,9 @@ export type FormatErrors = (
 ) => readonly GraphQLError[]
 
 /** What a group of callers hears of one event. */
-export interface Outcome {
+export interface Outcome extends Frames {
   readonly seq: number
   readonly result: ExecutionResult
-  /** The result as JSON, written once. */
-  serialised(): string
 }
 
 /** Callers of whom every event has the same result. */
@@ -58,9 +58,16 @@ export interface LiveExecution {
 const parallel = 6
 /**
  * How long an outcome is kept, in milliseconds, for those who come back together after their connections were cut: it is
- * as old as if it had been delivered at once, and no older. And how many are, and characters of JSON of them in all.
+ * as old as if it had been delivered at once, and no older. And how many are, and bytes of them in all.
  */
-const keep = { milliseconds: 1_000, entries: 2_000, size: 16 * 1024 * 1024 }
+const keep = { milliseconds: 1_000, entries: 2_000, size: 32 * 1024 * 1024 }
+
+/** A context that is used for one event by all groups who see the same, whatever they ask for, while any of them does. */
+interface Reading {
+  readonly key: string
+  readonly context: Context
+  users: number
+}
 
 interface Waiting {
   start(): void
@@ -95,11 +102,13 @@ export function createLiveExecution(options: {
   readonly schema: GraphQLSchema
   readonly services: Services
   readonly formatErrors: FormatErrors
+  readonly pace: Pace
 }): LiveExecution {
-  const { schema, services, formatErrors } = options
+  const { schema, services, formatErrors, pace } = options
   const gate = createGate(parallel)
   const underWay = new Map<string, Promise<Outcome | null>>()
-  const recent = createShelf<Outcome | null>({ ...keep, sizeOf: outcome => 1 + (outcome?.serialised().length ?? 0) })
+  const readings = new Map<string, Reading>()
+  const recent = createShelf<Outcome | null>({ ...keep, sizeOf: outcome => 1 + (outcome?.size() ?? 0) })
 
   function formatted(result: ExecutionResult, operation: LiveRequest): ExecutionResult {
     return result.errors ? { ...result, errors: formatErrors(result.errors, operation) } : result
@@ -110,14 +119,11 @@ export function createLiveExecution(options: {
   }
 
   async function run(
-    { operation, source, isPersonal, epoch }: Audience,
-    actor: Actor,
+    { operation, source, epoch }: Audience,
+    context: Context,
     event: JournalEvent,
   ): Promise<Outcome | null> {
-    const context = createContext(services, {
-      actor: isPersonal ? actor : impersonal(actor),
-      locale: operation.locale,
-    })
+    while (pace.isOver()) await pace.next()
     let rootValue: LiveRoot
     try {
       const payload = await source.payload(event, context)
@@ -136,8 +142,47 @@ export function createLiveExecution(options: {
     })
     refusePassing(executed)
     const result = formatted(executed, { ...operation, requestId: context.request.requestId })
-    let text: string | undefined
-    return { seq: event.seq, result, serialised: () => (text ??= JSON.stringify(result)) }
+    return { seq: event.seq, result, ...createFrames(result) }
+  }
+
+  /** The context for an event as those see it who see the same: what one of their documents has read serves the others. */
+  function enterReading({ isPersonal, operation, epoch }: Audience, actor: Actor, event: JournalEvent): Reading {
+    const key = `${epoch} ${event.seq} ${visibilityKey(actor, isPersonal)}`
+    let reading = readings.get(key)
+    if (!reading) {
+      const caller = { actor: isPersonal ? actor : impersonal(actor), locale: operation.locale }
+      reading = { key, context: createContext(services, caller), users: 0 }
+      readings.set(key, reading)
+    }
+    reading.users++
+    return reading
+  }
+
+  function leaveReading(reading: Reading): void {
+    if (--reading.users === 0) forget(reading)
+  }
+
+  /** Who comes from now on reads anew. */
+  function forget(reading: Reading): void {
+    if (readings.get(reading.key) === reading) readings.delete(reading.key)
+  }
+
+  /** Runs for all who ask for the same meanwhile, and for those who do a moment later. */
+  async function share(key: string, audience: Audience, actor: Actor, event: JournalEvent): Promise<Outcome | null> {
+    const reading = enterReading(audience, actor, event)
+    const context = { ...reading.context, locale: audience.operation.locale }
+    try {
+      const outcome = await gate(() => run(audience, context, event))
+      recent.put(key, outcome)
+      return outcome
+    } catch (error) {
+      // Loaders keep their errors, too.
+      forget(reading)
+      throw error
+    } finally {
+      underWay.delete(key)
+      leaveReading(reading)
+    }
   }
 
   return {
@@ -166,12 +211,8 @@ export function createLiveExecution(options: {
       if (kept) return kept.value
       let running = underWay.get(key)
       if (!running) {
-        running = gate(() => run(audience, actor, event)).finally(() => underWay.delete(key))
+        running = share(key, audience, actor, event)
         underWay.set(key, running)
-        running.then(
-          outcome => recent.put(key, outcome),
-          () => undefined,
-        )
       }
       return running
     },

@@ -1,7 +1,7 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Position } from '../journal/cursor.ts'
 import type { LiveSource } from './live.ts'
-import type { Audience } from './live-execution.ts'
+import type { Audience, Outcome } from './live-execution.ts'
 import type { PassingFault } from './live-fault.ts'
 import type { LiveRequest } from './live-operation.ts'
 import type { Checked } from './live-rights.ts'
@@ -9,8 +9,8 @@ import { createSharing } from './live-sharing.ts'
 
 /** Where the results of one joined subscription go. */
 export interface Sink {
-  /** Sends a result, as JSON that others of the group get, too. One that throws ends its subscription. */
-  send(serialised: string, seq: number): void
+  /** Sends a result that others of the group get, too. One that throws ends its subscription. */
+  send(outcome: Outcome): void
   /** Resolves when the receiver can take more: what a subscription that replays the log waits for between events. */
   drained?(): Promise<void>
 }
@@ -28,7 +28,10 @@ export interface Group extends Audience {
   readonly listeners: Set<Listener>
   /** Those who go with the group; the others replay the log, are being checked, or pull at their own pace. */
   readonly attached: Set<Listener>
-  /** What those attached have heard. Without meaning while the group is not led. */
+  /**
+   * What all who are attached have heard; some of them may have heard the next event already. Without meaning while the
+   * group is not led.
+   */
   position: Position
   /** Whether somebody delivers to those attached. */
   isLed: boolean
@@ -42,7 +45,7 @@ export interface Listener extends Checked {
   /** null for one that pulls its results. */
   readonly sink: Sink | null
   group: Group
-  /** What it has heard, on its own; while attached, it has heard what the group has heard, too. */
+  /** The last event that it was sent, or read on its own; while attached, it has heard what the group has heard, too. */
   position: Position
   readonly ended: AbortController
   /** Resolves when it has ended. */

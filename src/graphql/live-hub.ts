@@ -8,6 +8,7 @@ import { watchExpiries } from './live-expiry.ts'
 import { PassingFault } from './live-fault.ts'
 import { createGroups, type Listener, type Sink } from './live-groups.ts'
 import type { LiveRequest } from './live-operation.ts'
+import { createPace } from './live-pace.ts'
 import { createRights, type Refresh } from './live-rights.ts'
 
 export type { Sink } from './live-groups.ts'
@@ -53,7 +54,8 @@ export function createLiveHub(options: {
 }): LiveHub {
   const { schema, services, onError } = options
   const { feed, db, now } = services
-  const execution = createLiveExecution(options)
+  const pace = createPace()
+  const execution = createLiveExecution({ ...options, pace })
   const refresh: Refresh = options.refresh ?? (tokenIds => reauthenticateAll(db, tokenIds, now()))
   const rights = createRights(refresh, now)
   const groups = createGroups(schema)
@@ -63,6 +65,7 @@ export function createLiveHub(options: {
     execution,
     rights,
     groups,
+    pace,
     onEnded: listener => listeners.delete(listener),
     onError,
     patience: options.patience ?? patience,
@@ -145,9 +148,4 @@ function closing(inner: Results, close: () => void): Results {
       await inner.return()
     },
   }
-}
-
-/** The message of graphql-transport-ws that carries a result: it differs from listener to listener by the id only. */
-export function nextFrame(id: string, serialised: string): string {
-  return `{"id":${JSON.stringify(id)},"type":"next","payload":${serialised}}`
 }

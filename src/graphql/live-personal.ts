@@ -27,17 +27,27 @@ export function selectsPersonal(schema: GraphQLSchema, document: DocumentNode): 
   return found
 }
 
+/** Something that many are to share looked at who one caller is. */
+export class LooksAtCaller extends Error {}
+
+const shared = new WeakMap<Actor, Actor>()
+
 /**
  * The actor as it stands for all who share a result: reading what differs between them is an error, so that a field
  * whose type should be in `personalTypes` fails rather than telling one caller of another.
  */
 export function impersonal(actor: Actor): Actor {
-  const shared: Actor = { ...actor }
+  const known = shared.get(actor)
+  if (known) return known
+  const without: Actor = { ...actor }
   for (const field of personalFields.filter(name => name in actor))
-    Object.defineProperty(shared, field, {
+    Object.defineProperty(without, field, {
       get: () => {
-        throw new Error(`A live result depends on the caller's ${field}: name the field's type in personalTypes.`)
+        throw new LooksAtCaller(
+          `A live result depends on the caller's ${field}: name the field's type in personalTypes.`,
+        )
       },
     })
-  return shared
+  shared.set(actor, without)
+  return without
 }

@@ -1,263 +1,88 @@
 import DataLoader from 'dataloader'
 import type { Request } from '../access/request.ts'
-import { findPortalKeys, findPortals, findTokens, type PortalRow, type TokenRow } from '../access/store.ts'
-import type { Audience } from '../announcements/audience.ts'
-import {
-  findReceipts,
-  pageRecipients,
-  type ReceiptRow,
-  type RecipientList,
-  type RecipientRow,
-} from '../announcements/recipients.ts'
-import {
-  type AnnouncementRevisionRow,
-  findRevisionBodies,
-  pageRevisions,
-  type RevisionList,
-} from '../announcements/revisions.ts'
-import { type AnnouncementRow, findAnnouncements, findAudiences, findBodies } from '../announcements/store.ts'
-import type { Page } from '../database/page.ts'
-import type { Translations } from '../languages.ts'
-import { type ProfileRevisionList, pageProfileRevisions } from '../members/history.ts'
-import { type MemberList, pageMemberLists } from '../members/list.ts'
-import {
-  type ContactRow,
-  findContacts,
-  findMembers,
-  findReferences,
-  type MemberRow,
-  type ProfileRevisionRow,
-  type ReferenceRow,
-} from '../members/store.ts'
-import { findTransitions, type TransitionRow } from '../membership/store.ts'
-import { findRegions, findRegionsByCode, type RegionRow } from '../regions/store.ts'
-import { findTerms, type TermRow } from '../vocabularies/store.ts'
+import type { Page, PageArgs } from '../database/page.ts'
+import { type Asked, findPages } from '../reads/listing.ts'
+import { findRelated } from '../reads/related.ts'
+import { anyListing, anyRelation, type Listing, type Operand, type Relation } from '../reads/source.ts'
 
-/** A loader that answers one row, or null, for each key. */
-function oneByKey<Row>(
-  find: (keys: readonly string[]) => Promise<Row[]>,
-  keyOf: (row: Row) => string,
-): DataLoader<string, Row | null> {
-  return new DataLoader(async keys => {
-    const rows = new Map((await find(keys)).map(row => [keyOf(row), row]))
-    return keys.map(key => rows.get(key) ?? null)
-  })
-}
-
-/** A loader that answers a list of rows for each key. */
-function manyByKey<Row>(
-  find: (keys: readonly string[]) => Promise<Row[]>,
-  keyOf: (row: Row) => string,
-): DataLoader<string, Row[]> {
-  return new DataLoader(async keys => {
-    const rows = Map.groupBy(await find(keys), keyOf)
-    return keys.map(key => rows.get(key) ?? [])
-  })
-}
-
-/**
- * A loader of what belongs to an announcement besides its row. A change makes a version: what one mutation of a request
- * read is not shown to the next one.
- */
-function byVersion<Key, Value>(
-  find: (keys: readonly Key[]) => Promise<(Value | Error)[]>,
-  versionOf: (key: Key) => { readonly id: string; readonly version: number },
-  rest: (key: Key) => unknown = () => null,
-): DataLoader<Key, Value, string> {
-  const cacheKeyFn = (key: Key) => `${versionOf(key).id} ${versionOf(key).version} ${JSON.stringify(rest(key))}`
-  return new DataLoader(find, { cacheKeyFn })
-}
-
-/** A loader that answers a page for each list. */
-function pages<List, Row>(
-  read: (lists: readonly List[]) => Promise<(Page<Row> | Error)[]>,
-): DataLoader<List, Page<Row>, string> {
-  return new DataLoader(read, { cacheKeyFn: list => JSON.stringify(list) })
+/** A page of the list that one thing has. */
+export interface ListOf<Input extends object = object> {
+  /** The keys by which the list knows whose it is. */
+  readonly of: readonly Operand[]
+  readonly asked: Asked<Input>
+  readonly args: PageArgs
 }
 
 /** Batched reads, one set per request. Each sees only what the request's actor may see. */
 export interface Loaders {
-  readonly regionById: DataLoader<string, RegionRow | null>
-  readonly regionByCode: DataLoader<string, RegionRow | null>
-  /** By `FIELD digital_twin`. */
-  readonly term: DataLoader<string, TermRow | null>
-  readonly memberById: DataLoader<string, MemberRow | null>
-  /** Lists of members that many things have, such as the companies of cities. */
-  readonly memberList: DataLoader<MemberList, Page<MemberRow>, string>
-  readonly memberContacts: DataLoader<string, ContactRow[]>
-  readonly memberReferences: DataLoader<string, ReferenceRow[]>
-  /** Edits of profiles, the latest first. */
-  readonly memberRevisions: DataLoader<ProfileRevisionList, Page<ProfileRevisionRow>, string>
-  /** The latest first. */
-  readonly memberTransitions: DataLoader<string, TransitionRow[]>
-  readonly announcementById: DataLoader<string, AnnouncementRow | null>
-  readonly announcementBodies: DataLoader<AnnouncementRow, Translations, string>
-  readonly announcementAudience: DataLoader<AnnouncementRow, Audience, string>
-  readonly announcementRecipients: DataLoader<RecipientList, Page<RecipientRow>, string>
-  readonly announcementRevisions: DataLoader<RevisionList, Page<AnnouncementRevisionRow>, string>
-  readonly announcementRevisionBodies: DataLoader<AnnouncementRevisionRow, Translations, string>
-  /** By the UUID of the announcement; null for callers that have no inbox. */
-  readonly announcementReceipt: DataLoader<string, ReceiptRow | null>
-  readonly tokenById: DataLoader<string, TokenRow | null>
-  readonly portalById: DataLoader<string, PortalRow | null>
-  readonly portalKeys: DataLoader<string, TokenRow[]>
+  /** The row of a key; null where there is none to be seen. */
+  one<Row extends object>(relation: Relation<Row>, key: unknown): Promise<Row | null>
+  /** The rows of a key, in their order. */
+  many<Row extends object>(relation: Relation<Row>, key: unknown): Promise<Row[]>
+  /** A page of a list that many things have: one statement for all that ask for the same page. */
+  page<Row extends object, Input extends object>(list: Listing<Row, Input>, wanted: ListOf<Input>): Promise<Page<Row>>
+  /** What a noun finds for many rows at once, for one of them. */
+  batch<Row extends object, Value>(find: Find<Row, Value>, row: Row): Promise<Value>
 }
+
+/** Answers a value for each row, in their order. */
+export type Find<Row extends object, Value> = (request: Request, rows: readonly Row[]) => Promise<readonly Value[]>
+
+type Rows = DataLoader<unknown, Record<string, unknown>[]>
+type Pages = DataLoader<ListOf, Page<Record<string, unknown>>, string>
 
 /** Makes the loaders of one request. Nothing is read before it is asked for. */
 export function createLoaders(request: Request): Loaders {
-  const { db, actor, now } = request
-  const made = new Map<keyof Loaders, unknown>()
-  const lazily = <T>(name: keyof Loaders, make: () => T): T => {
-    if (!made.has(name)) made.set(name, make())
-    return made.get(name) as T
+  const { db, actor } = request
+  const related = new Map<object, Rows>()
+  const lists = new Map<object, Pages>()
+  const batches = new Map<object, DataLoader<object, unknown>>()
+
+  function rowsOf(relation: Relation): Rows {
+    const known = related.get(relation)
+    if (known) return known
+    const loader: Rows = new DataLoader(async keys => {
+      const found = Map.groupBy(await findRelated(db, actor, relation, keys), row => row[relation.to])
+      return keys.map(key => found.get(key) ?? [])
+    })
+    related.set(relation, loader)
+    return loader
   }
+
+  function pagesOf(list: Listing): Pages {
+    const known = lists.get(list)
+    if (known) return known
+    const loader: Pages = new DataLoader(wanted => readAlike(list, wanted), { cacheKeyFn: one => JSON.stringify(one) })
+    lists.set(list, loader)
+    return loader
+  }
+
+  async function readAlike(list: Listing, wanted: readonly ListOf[]) {
+    const pages = new Map<ListOf, Page<Record<string, unknown>> | Error>()
+    const alike = Map.groupBy(wanted, ({ asked, args }) => JSON.stringify([asked.input, asked.order.name, args]))
+    await Promise.all(
+      [...alike.values()].map(async group => {
+        const { asked, args } = group[0]!
+        const ofs = group.map(({ of }) => of)
+        const found = await findPages(db, actor, list, asked, ofs, args).catch((error: Error) => error)
+        for (const [i, one] of group.entries()) pages.set(one, found instanceof Error ? found : found[i]!)
+      }),
+    )
+    return wanted.map(one => pages.get(one)!)
+  }
+
   return {
-    get regionById() {
-      return lazily('regionById', () =>
-        oneByKey(
-          ids => findRegions(db, ids),
-          region => region.id,
-        ),
-      )
-    },
-    get regionByCode() {
-      return lazily('regionByCode', () =>
-        oneByKey(
-          codes => findRegionsByCode(db, codes),
-          region => region.code,
-        ),
-      )
-    },
-    get term() {
-      return lazily('term', () =>
-        oneByKey(
-          keys => findTerms(db, keys),
-          term => `${term.vocabulary} ${term.code}`,
-        ),
-      )
-    },
-    get memberById() {
-      return lazily('memberById', () =>
-        oneByKey(
-          ids => findMembers(db, actor, ids),
-          member => member.id,
-        ),
-      )
-    },
-    get memberList() {
-      return lazily('memberList', () => pages((lists: readonly MemberList[]) => pageMemberLists(db, actor, lists)))
-    },
-    get memberRevisions() {
-      return lazily('memberRevisions', () =>
-        pages((lists: readonly ProfileRevisionList[]) => pageProfileRevisions(db, lists)),
-      )
-    },
-    get memberContacts() {
-      return lazily('memberContacts', () =>
-        manyByKey(
-          ids => findContacts(db, ids),
-          contact => contact.memberId,
-        ),
-      )
-    },
-    get memberReferences() {
-      return lazily('memberReferences', () =>
-        manyByKey(
-          ids => findReferences(db, ids),
-          reference => reference.memberId,
-        ),
-      )
-    },
-    get memberTransitions() {
-      return lazily('memberTransitions', () =>
-        manyByKey(
-          ids => findTransitions(db, ids),
-          transition => transition.memberId,
-        ),
-      )
-    },
-    get announcementById() {
-      return lazily('announcementById', () =>
-        oneByKey(
-          ids => findAnnouncements(db, actor, ids),
-          row => row.id,
-        ),
-      )
-    },
-    get announcementBodies() {
-      return lazily('announcementBodies', () =>
-        byVersion(
-          (rows: readonly AnnouncementRow[]) => findBodies(db, rows),
-          row => row,
-        ),
-      )
-    },
-    get announcementAudience() {
-      return lazily('announcementAudience', () =>
-        byVersion(
-          (rows: readonly AnnouncementRow[]) => findAudiences(db, rows),
-          row => row,
-        ),
-      )
-    },
-    get announcementRecipients() {
-      return lazily('announcementRecipients', () =>
-        byVersion(
-          (lists: readonly RecipientList[]) => pageRecipients(db, lists),
-          list => list.announcement,
-          ({ acknowledged, args }) => [acknowledged, args],
-        ),
-      )
-    },
-    get announcementRevisions() {
-      return lazily('announcementRevisions', () =>
-        byVersion(
-          (lists: readonly RevisionList[]) => pageRevisions(db, lists),
-          list => list.announcement,
-          list => list.args,
-        ),
-      )
-    },
-    get announcementRevisionBodies() {
-      return lazily('announcementRevisionBodies', () =>
-        byVersion(
-          (rows: readonly AnnouncementRevisionRow[]) => findRevisionBodies(db, rows),
-          ({ announcementId, version }) => ({ id: announcementId, version }),
-        ),
-      )
-    },
-    get announcementReceipt() {
-      return lazily('announcementReceipt', () =>
-        oneByKey(
-          async ids =>
-            actor.kind === 'OFFICER' && actor.permissions.has('INBOX_READ') ? findReceipts(db, actor, ids) : [],
-          row => row.announcementId,
-        ),
-      )
-    },
-    get tokenById() {
-      return lazily('tokenById', () =>
-        oneByKey(
-          ids => findTokens(db, ids),
-          token => token.id,
-        ),
-      )
-    },
-    get portalById() {
-      return lazily('portalById', () =>
-        oneByKey(
-          ids => findPortals(db, ids),
-          portal => portal.id,
-        ),
-      )
-    },
-    get portalKeys() {
-      return lazily('portalKeys', () =>
-        manyByKey(
-          ids => findPortalKeys(db, ids, now),
-          token => token.portalId!,
-        ),
-      )
+    one: async <Row extends object>(relation: Relation<Row>, key: unknown) =>
+      ((await rowsOf(anyRelation(relation)).load(key))[0] ?? null) as Row | null,
+    many: <Row extends object>(relation: Relation<Row>, key: unknown) =>
+      rowsOf(anyRelation(relation)).load(key) as Promise<unknown[]> as Promise<Row[]>,
+    page: <Row extends object, Input extends object>(list: Listing<Row, Input>, wanted: ListOf<Input>) =>
+      pagesOf(anyListing(list)).load(wanted) as Promise<unknown> as Promise<Page<Row>>,
+    batch: <Row extends object, Value>(find: Find<Row, Value>, row: Row) => {
+      const known = batches.get(find)
+      const loader = known ?? new DataLoader(rows => find(request, rows as readonly Row[]))
+      if (!known) batches.set(find, loader)
+      return loader.load(row) as Promise<Value>
     },
   }
 }

@@ -1,30 +1,37 @@
 import { demand } from '../access/actor.ts'
+import { portalById, tokenById } from '../access/reads.ts'
+import { announcementById } from '../announcements/reads.ts'
 import { InvalidInput, PublicError, text } from '../errors.ts'
 import { type IdType, parseId } from '../ids.ts'
 import { writeCursor } from '../journal/cursor.ts'
 import { ofType } from '../members/member-id.ts'
-import type { Context } from './context.ts'
+import { memberById } from '../members/reads.ts'
+import { regionById } from '../regions/reads.ts'
+import { type Context, holdsUntil } from './context.ts'
+import { fieldsOf } from './fields.ts'
 import type { Resolvers } from './generated.ts'
+
+const { from } = fieldsOf<object>()
 
 const mostNodes = 100
 
 const loadMember = async ({ loaders }: Context, uuid: string, type: IdType) =>
-  ofType(await loaders.memberById.load(uuid), type)
+  ofType(await loaders.one(memberById, uuid), type)
 
 /** How to load a thing of each type; every loader answers null for what the actor may not see. */
 const load: Record<IdType, (context: Context, uuid: string, type: IdType) => Promise<object | null>> = {
-  Region: ({ loaders }, uuid) => loaders.regionById.load(uuid),
+  Region: ({ loaders }, uuid) => loaders.one(regionById, uuid),
   City: loadMember,
   Association: loadMember,
   Company: loadMember,
-  Announcement: ({ loaders }, uuid) => loaders.announcementById.load(uuid),
+  Announcement: ({ loaders }, uuid) => loaders.one(announcementById, uuid),
   Token: ({ loaders, request }, uuid) => {
     demand(request.actor, 'ACCESS_MANAGE')
-    return loaders.tokenById.load(uuid)
+    return loaders.one(tokenById, uuid)
   },
   Portal: ({ loaders, request }, uuid) => {
     demand(request.actor, 'ACCESS_MANAGE')
-    return loaders.portalById.load(uuid)
+    return loaders.one(portalById, uuid)
   },
 }
 
@@ -69,6 +76,9 @@ export const nodeResolvers: Resolvers = {
       // Not awaited here: each that fails is the error of its own place in the list.
       return ids.map(id => loadNode(context, id)) as never
     },
-    asOf: (_, __, { feed }) => writeCursor(feed.position()),
+    asOf: from([], (_, __, context) => {
+      holdsUntil(context, null)
+      return writeCursor(context.feed.position())
+    }),
   },
 }

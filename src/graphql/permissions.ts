@@ -80,6 +80,9 @@ export function enforcePermissions(schema: GraphQLSchema): GraphQLSchema {
       if (isInterfaceType(type)) continue
       demandAgreement(type, field)
       const changes = type === schema.getMutationType()
+      // For the planner, which can't see behind what is put before the resolvers here.
+      const isCode = field.resolve !== undefined && field.extensions.read === undefined
+      field.extensions = { ...field.extensions, permission, isCode }
       const resolve = field.resolve ?? strictFieldResolver
       field.resolve = resolve
       if (permission === 'PUBLIC' && !changes) continue

@@ -26,6 +26,8 @@ export interface Events {
   }
   /** A portal was registered. Subject: the portal. */
   'portal.registered': Record<string, never>
+  /** Places and vocabularies were loaded anew. Subject: `referenceData`. */
+  'reference.loaded': Record<string, never>
   /** Published, by a person or on its time. Subject: the announcement. */
   'announcement.published': { version: number }
   /** Anything else about an announcement; `change` is a value of AnnouncementChangeKind. Subject: the announcement. */
@@ -34,6 +36,9 @@ export interface Events {
     change: 'DRAFTED' | 'EDITED' | 'SCHEDULED' | 'UNSCHEDULED' | 'RETRACTED' | 'REMINDED' | 'ACKNOWLEDGED'
   }
 }
+
+/** The subject of events about places and vocabularies as a whole. */
+export const referenceData = '00000000-0000-7000-8000-000000000000'
 
 /** The name of a type of event. */
 export type EventType = keyof Events

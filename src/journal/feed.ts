@@ -38,8 +38,10 @@ export interface Feed {
    * @returns ends it
    */
   onReset(listener: () => void): () => void
-  /** Hints that there may be something new. */
-  poke(): void
+  /** How many milliseconds ago all that had happened was known here: 0 to about a second while all is well. */
+  silence(): number
+  /** Hints that there may be something new, up to this place if it is known. */
+  poke(head?: number): void
   stop(): Promise<void>
 }
 
@@ -88,6 +90,7 @@ export async function startFeed(options: {
   const resetListeners = new Set<() => void>()
   const waiting = new Set<{ wake(): void; fail(error: Error): void }>()
   let stopped = false
+  let heardAt = performance.now()
 
   const { epoch, head } = await readLog(db, 0, 0)
   let known: Position = { epoch, seq: head }
@@ -133,21 +136,32 @@ export async function startFeed(options: {
     fail(replaced)
   }
 
+  /** How far the hints since the last look at the log reach: the same news comes from the sequencer and by NOTIFY. */
+  let hinted = 0
+
   const refresh = coalesce(async () => {
+    if (hinted <= known.seq) return
+    hinted = 0
     try {
       for (;;) {
+        const askedAt = performance.now()
         const slice = await readLog(db, known.seq, batch)
         const wentBack = slice.epoch === known.epoch && slice.head < known.seq
         if (wentBack || slice.epoch !== known.epoch || slice.hasHole) return await reset(wentBack)
         if (slice.events.length > 0) accept(slice.events)
-        if (known.seq >= slice.head) return
+        if (known.seq < slice.head) continue
+        // Only now is all known that had happened when we asked.
+        heardAt = askedAt
+        return
       }
     } catch (error) {
       onError(error)
     }
   })
-  const poke = () => {
-    if (!stopped) refresh.request()
+  const poke = (head = Number.POSITIVE_INFINITY) => {
+    if (stopped) return
+    hinted = Math.max(hinted, head)
+    refresh.request()
   }
   const timer = setInterval(poke, pollInterval)
   const listener =
@@ -155,6 +169,7 @@ export async function startFeed(options: {
 
   return {
     position: () => known,
+    silence: () => performance.now() - heardAt,
     resume: async cursor => {
       const position = readCursor(cursor)
       let latest = known

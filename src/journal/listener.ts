@@ -11,12 +11,13 @@ const milliseconds = { connect: 5_000, probeInterval: 5_000, answer: 3_000, firs
 /**
  * Listens on a channel of PostgreSQL, over a connection outside the pool. It is probed, since a half-open socket says
  * nothing, and replaced with growing pauses when it breaks.
- * @param options.onHint called for every notification, and after every (re)connection, before which some may have been missed
+ * @param options.onHint called for every notification with the number that it carries, and after every (re)connection,
+ * before which some may have been missed, without one
  */
 export function startListener(options: {
   readonly connectionString: string
   readonly channel: string
-  readonly onHint: () => void
+  readonly onHint: (number?: number) => void
   readonly onError: (error: unknown) => void
 }): Listener {
   const { connectionString, channel, onHint, onError } = options
@@ -37,7 +38,8 @@ export function startListener(options: {
     broken.promise.catch(() => undefined)
     client.on('error', broken.reject)
     client.on('end', () => broken.reject(new Error('The listening connection ended.')))
-    client.on('notification', onHint)
+    const onNotification = ({ payload }: pg.Notification) => onHint(payload ? Number(payload) : undefined)
+    client.on('notification', onNotification)
     const stop = () => broken.resolve()
     signal.addEventListener('abort', stop)
     let probe: NodeJS.Timeout | undefined
@@ -52,7 +54,7 @@ export function startListener(options: {
     } finally {
       signal.removeEventListener('abort', stop)
       clearInterval(probe)
-      client.off('notification', onHint)
+      client.off('notification', onNotification)
       await end(client)
     }
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Tx } from '../database/client.ts'
+import type { Db } from '../database/client.ts'
 import { writeId } from '../ids.ts'
 import { memberType } from './policy.ts'
 import { type Profile, profileColumns } from './profile.ts'
@@ -9,11 +9,11 @@ import { type FieldChange, findKinds, type MemberRow } from './store.ts'
 const fieldNames: Partial<Record<keyof Profile, string>> = { parentId: 'parent', leadId: 'lead' }
 
 /** What differs between two profiles; parent and lead as the ids that the API shows. */
-export async function compareProfiles(tx: Tx, before: Profile, after: Profile): Promise<FieldChange[]> {
+export async function compareProfiles(db: Db, before: Profile, after: Profile): Promise<FieldChange[]> {
   const changed = profileColumns.filter(column => !isDeepStrictEqual(before[column], after[column]))
   const bodies = changed.filter(column => column === 'parentId' || column === 'leadId')
   const uuids = bodies.flatMap(column => [before[column], after[column]]).filter(uuid => uuid !== null)
-  const kinds = uuids.length > 0 ? await findKinds(tx, uuids) : new Map<string, MemberRow['kind']>()
+  const kinds = uuids.length > 0 ? await findKinds(db, uuids) : new Map<string, MemberRow['kind']>()
   const shown = (profile: Profile, column: keyof Profile): unknown => {
     if (column !== 'parentId' && column !== 'leadId') return profile[column]
     const uuid = profile[column]

@@ -3,6 +3,7 @@ import { change, type Request } from '../access/request.ts'
 import { checkInput } from '../input.ts'
 import { insertRevisions } from './history.ts'
 import { createLookups, type Reference } from './lookups.ts'
+import type { MemberKey } from './member-id.ts'
 import { checkReferences, claimReferences } from './references.ts'
 import { checkAssociationKind, checkPlace } from './registration.ts'
 import { openMember } from './service.ts'
@@ -26,10 +27,11 @@ const byKey = (a: Reference, b: Reference) => (`${a.system}\n${a.value}` < `${b.
  * The kind stays, since the id tells it. That the actor may do this is the permission MEMBERS_REGISTER.
  * @throws NotFound; InputRefused with CONFLICT, or for what is wrong with the input
  */
-export async function correctRegistration(request: Request, id: string, input: Correction): Promise<MemberRow> {
+export async function correctRegistration(request: Request, key: MemberKey, input: Correction): Promise<MemberRow> {
   return change(request, async (tx, report) => {
     const { now, actor } = request
-    const member = await openMember(tx, request, id, input.expectedVersion, () => true)
+    const member = await openMember(tx, request, key, input.expectedVersion, () => true)
+    const { id } = member
     const lookups = createLookups(tx)
     const check = checkInput()
     const reason = check.text(input.reason, ['input', 'reason'], 500)

@@ -34,14 +34,10 @@ export function readFilter(filter: FilterInput | null | undefined): MemberFilter
 }
 
 /**
- * Reads the filter of a list that a city gives: bodies of one kind in the place that it governs.
+ * Reads the filter of a list that a city gives: bodies of one kind; the city knows the place.
  * @throws InvalidInput as `readFilter`, and when it names kinds or regions, which the city sets
  */
-export function readCityFilter(
-  city: MemberRow,
-  kind: MemberRow['kind'],
-  filter: FilterInput | null | undefined,
-): MemberFilter {
+export function readCityFilter(kind: MemberRow['kind'], filter: FilterInput | null | undefined): MemberFilter {
   if (filter?.kinds != null || filter?.regions != null)
     throw new InvalidInput(
       text(
@@ -49,5 +45,5 @@ export function readCityFilter(
         '此处的 kinds 与 regions 由城市决定，请删去，或改用 members(filter: …)。',
       ),
     )
-  return { ...readFilter(filter), kinds: [kind], regions: [city.regionCode!] }
+  return { ...readFilter(filter), kinds: [kind] }
 }

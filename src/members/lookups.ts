@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader'
-import type { Tx } from '../database/client.ts'
+import type { Db } from '../database/client.ts'
 import { findRegionsByCode } from '../regions/store.ts'
 import { findTerms } from '../vocabularies/store.ts'
 import { findCreditCodeOwners, findTakenReferences, type ReferenceRow } from './store.ts'
@@ -12,7 +12,7 @@ export type Reference = Pick<ReferenceRow, 'system' | 'value'>
  * an import, share their statements. Good for one change: what it writes is not seen.
  */
 export interface Lookups {
-  readonly tx: Tx
+  readonly db: Db
   /** Whether a place with this code is recorded. */
   readonly hasRegion: (code: string) => Promise<boolean>
   /** Whether there is a term, by `FIELD digital_twin`. */
@@ -43,29 +43,29 @@ function batched<Key, Row, Found>(
 
 const itself = (key: string) => key
 
-export function createLookups(tx: Tx): Lookups {
+export function createLookups(db: Db): Lookups {
   return {
-    tx,
+    db,
     hasRegion: batched(
-      codes => findRegionsByCode(tx, codes),
+      codes => findRegionsByCode(db, codes),
       region => region.code,
       itself,
       region => region !== undefined,
     ),
     hasTerm: batched(
-      keys => findTerms(tx, keys),
+      keys => findTerms(db, keys),
       term => `${term.vocabulary} ${term.code}`,
       itself,
       term => term !== undefined,
     ),
     creditCodeOwner: batched(
-      codes => findCreditCodeOwners(tx, codes),
+      codes => findCreditCodeOwners(db, codes),
       owner => owner.creditCode,
       itself,
       owner => owner?.id ?? null,
     ),
     referenceOwner: batched(
-      (references: readonly Reference[]) => findTakenReferences(tx, references),
+      (references: readonly Reference[]) => findTakenReferences(db, references),
       keyOf,
       keyOf,
       owner => owner?.memberId ?? null,

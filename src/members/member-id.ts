@@ -9,6 +9,21 @@ export function ofType<Row extends Pick<MemberRow, 'kind'>>(member: Row | null, 
   return member && memberType(member) === type ? member : null
 }
 
+/** A member as it is named: by its UUID, and by its kind where the one who names it knows it. A row is such a key. */
+export interface MemberKey {
+  readonly id: string
+  readonly kind?: MemberRow['kind']
+}
+
+/**
+ * The member that an id names. Whether there is such a member, and of that kind, is for the service to tell.
+ * @throws InvalidInput for no id or the id of something else
+ */
+export function readMemberKey(id: string): MemberKey {
+  const uuid = readId(id, ...memberTypes)
+  return { id: uuid, kind: parseId(id)!.type.toUpperCase() as MemberRow['kind'] }
+}
+
 /**
  * The UUID in the id of a member. Whether there is such a member is for the service to tell; an id with the prefix of
  * another kind than the member's is the id of nothing.

@@ -175,8 +175,8 @@ async function nextBodies(
     leadId: next.leadId === present.leadId ? null : next.leadId,
   }
   if (changed.parentId === null && changed.leadId === null) return next
-  await lockChains(lookups.tx)
-  const chains = await findChains(lookups.tx, actor, changed)
+  await lockChains(lookups.db)
+  const chains = await findChains(lookups.db, actor, changed)
   for (const link of ['parent', 'lead'] as const) {
     const id = changed[`${link}Id`]
     if (id === null) continue

@@ -1,11 +1,11 @@
 import type { Request } from '../access/request.ts'
-import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
+import { fieldsOf, find, pageOf } from '../graphql/fields.ts'
 import type {
   CityAssociationsArgs,
-  CityResolvers,
   MemberFilter,
   ProfileInput,
+  QueryMembersArgs,
   Resolvers,
 } from '../graphql/generated.ts'
 import { liveField } from '../graphql/live.ts'
@@ -14,21 +14,22 @@ import { listTranslations } from '../graphql/shared-resolvers.ts'
 import { memberTypes, parseId, readId, writeId } from '../ids.ts'
 import type { JournalEvent } from '../journal/catalog.ts'
 import { translated } from '../languages.ts'
-import type { TermRow } from '../vocabularies/store.ts'
+import { regionByCode } from '../regions/reads.ts'
+import { termOf } from '../vocabularies/reads.ts'
 import { correctRegistration } from './correction.ts'
+import { askDirectory, bodiesWithin, directory } from './directory.ts'
 import { readCityFilter, readFilter } from './filter.ts'
-import { findMeeting, pageMembers } from './list.ts'
-import { ofType, readMemberId } from './member-id.ts'
+import { findMeeting } from './list.ts'
+import { readMemberId, readMemberKey } from './member-id.ts'
 import { mayReadContacts, mayReadHistory, memberType } from './policy.ts'
 import type { ProfileChanges } from './profile.ts'
+import { contactsOf, latestRevisionFirst, memberById, referencesOf, revisionsOf } from './reads.ts'
+import { placeFacet } from './route.ts'
 import { approveCreditCode, registerMember, setContacts, updateProfile } from './service.ts'
-import { findKinds, type MemberRow } from './store.ts'
+import { findKinds, type MemberRow, type ProfileRevisionRow } from './store.ts'
 
-/** The member with this id; null when there is none that the actor may see, or when it is of another kind than the id. */
-async function loadMember({ loaders }: Context, id: string): Promise<MemberRow | null> {
-  const uuid = readId(id, ...memberTypes)
-  return ofType(await loaders.memberById.load(uuid), parseId(id)!.type)
-}
+const { from, typeFrom, same, one, many, each, page } = fieldsOf<MemberRow>()
+const revision = fieldsOf<ProfileRevisionRow>()
 
 async function readProfile({ db }: Request, { parent, lead, ...profile }: ProfileInput): Promise<ProfileChanges> {
   const at = (name: string) => ['input', 'profile', name]
@@ -41,34 +42,29 @@ async function readProfile({ db }: Request, { parent, lead, ...profile }: Profil
 
 /** What City, Association and Company have in common. */
 const member = {
-  id: row => writeId(memberType(row), row.id),
-  profile: row => row,
-  contacts: (row, _, { loaders, request }) =>
-    mayReadContacts(request.actor, row.id) ? loaders.memberContacts.load(row.id) : null,
-  membership: row => row,
-  region: (row, _, { loaders }) => (row.regionCode === null ? null : loaders.regionByCode.load(row.regionCode)),
-  externalReferences: (row, _, { loaders }) => loaders.memberReferences.load(row.id),
-  profileHistory: async (row, args, { loaders, request }) =>
-    mayReadHistory(request.actor, row.id)
-      ? connection(await loaders.memberRevisions.load({ memberId: row.id, args }))
-      : null,
-} satisfies CityResolvers
+  id: from(['kind', 'id'], row => writeId(memberType(row), row.id)),
+  profile: same,
+  contacts: many(contactsOf, 'id', [['id'], (row, { request }) => mayReadContacts(request.actor, row.id)]),
+  membership: same,
+  region: one(regionByCode, 'regionCode'),
+  externalReferences: many(referencesOf, 'id'),
+  profileHistory: page(revisionsOf, [['id'], row => [row.id]], () => ({ input: {}, order: latestRevisionFirst }), [
+    ['id'],
+    (row, { request }) => mayReadHistory(request.actor, row.id),
+  ]),
+}
 
 /** The list of bodies of one kind in a city. */
 function inCity(kind: MemberRow['kind']) {
-  return async (city: MemberRow, { filter, orderBy, ...args }: Partial<CityAssociationsArgs>, { loaders }: Context) =>
-    connection(await loaders.memberList.load({ filter: readCityFilter(city, kind, filter), order: orderBy, args }))
+  return page(
+    bodiesWithin,
+    [['regionCode'], city => [placeFacet(city.regionCode!)]],
+    ({ filter, orderBy }: Partial<CityAssociationsArgs>, { request }) =>
+      askDirectory(request, readCityFilter(kind, filter), orderBy, { isOfPlaces: true }),
+  )
 }
 
 const asJson = (value: unknown) => (value == null ? null : JSON.stringify(value))
-
-/** The terms that there are. @throws the error of one that could not be read */
-function known(terms: readonly (TermRow | Error | null)[]): TermRow[] {
-  return terms.flatMap(term => {
-    if (term instanceof Error) throw term
-    return term ?? []
-  })
-}
 
 const changes = {
   'member.registered': 'REGISTERED',
@@ -93,32 +89,39 @@ async function memberChange(
 }
 
 export const memberResolvers: Resolvers = {
-  Member: { __resolveType: memberType },
+  Member: { __resolveType: typeFrom(['kind'], memberType) },
   City: { ...member, associations: inCity('ASSOCIATION'), companies: inCity('COMPANY') },
-  Association: { ...member, kind: row => row.associationKind! },
+  Association: { ...member, kind: from(['associationKind'], row => row.associationKind!) },
   Company: member,
   Profile: {
-    name: (row, { locale }, context) => translated(row.names, locale ?? context.locale)!,
-    names: row => listTranslations(row.names),
-    summary: (row, { locale }, context) => translated(row.summaries, locale ?? context.locale),
-    summaries: row => listTranslations(row.summaries),
-    description: (row, { locale }, context) => translated(row.descriptions, locale ?? context.locale),
-    descriptions: row => listTranslations(row.descriptions),
-    fields: async (row, _, { loaders }) => known(await loaders.term.loadMany(row.fields.map(code => `FIELD ${code}`))),
-    capabilities: async (row, _, { loaders }) =>
-      known(await loaders.term.loadMany(row.capabilities.map(code => `CAPABILITY ${code}`))),
-    parent: (row, _, { loaders }) => (row.parentId === null ? null : loaders.memberById.load(row.parentId)),
-    lead: (row, _, { loaders }) => (row.leadId === null ? null : loaders.memberById.load(row.leadId)),
+    name: from(['names'], (row, { locale }, context) => translated(row.names, locale ?? context.locale)!),
+    names: from(['names'], row => listTranslations(row.names)),
+    summary: from(['summaries'], (row, { locale }, context) => translated(row.summaries, locale ?? context.locale)),
+    summaries: from(['summaries'], row => listTranslations(row.summaries)),
+    description: from(['descriptions'], (row, { locale }, context) =>
+      translated(row.descriptions, locale ?? context.locale),
+    ),
+    descriptions: from(['descriptions'], row => listTranslations(row.descriptions)),
+    fields: each(termOf('FIELD'), 'fields'),
+    capabilities: each(termOf('CAPABILITY'), 'capabilities'),
+    parent: one(memberById, 'parentId'),
+    lead: one(memberById, 'leadId'),
   },
   ProfileRevision: {
-    onBehalfOf: (row, _, { loaders }) => (row.onBehalfOf === null ? null : loaders.memberById.load(row.onBehalfOf)),
-    changes: row =>
+    onBehalfOf: revision.one(memberById, 'onBehalfOf'),
+    changes: revision.from(['changes'], row =>
       row.changes.map(({ field, before, after }) => ({ field, before: asJson(before), after: asJson(after) })),
+    ),
   },
   Query: {
-    member: (_, { id }, context) => loadMember(context, id),
-    members: async (_, { filter, orderBy, ...page }, { request }) =>
-      connection(await pageMembers(request.db, request.actor, readFilter(filter), orderBy, page)),
+    // The id of another kind than the member's is the id of nothing.
+    member: find(memberById, ({ id }: { id: string }) => readId(id, ...memberTypes), [
+      ['kind'],
+      (row, { id }) => memberType(row) === parseId(id)!.type,
+    ]),
+    members: pageOf(directory, ({ filter, orderBy }: Partial<QueryMembersArgs>, { request }) =>
+      askDirectory(request, readFilter(filter), orderBy),
+    ),
   },
   Mutation: {
     registerMember: (_, { input, idempotencyKey }, { request }) =>
@@ -128,15 +131,15 @@ export const memberResolvers: Resolvers = {
       }),
     updateProfile: (_, { id, input }, { request }) =>
       payload('member', async () => {
-        const memberId = await readMemberId(request.db, id)
-        return updateProfile(request, memberId, { ...input, profile: await readProfile(request, input.profile) })
+        const key = readMemberKey(id)
+        return updateProfile(request, key, { ...input, profile: await readProfile(request, input.profile) })
       }),
     setContacts: (_, { id, input }, { request }) =>
-      payload('member', async () => setContacts(request, await readMemberId(request.db, id), input)),
+      payload('member', async () => setContacts(request, readMemberKey(id), input)),
     approveCreditCode: (_, { id, input }, { request }) =>
-      payload('member', async () => approveCreditCode(request, await readMemberId(request.db, id), input)),
+      payload('member', async () => approveCreditCode(request, readMemberKey(id), input)),
     correctRegistration: (_, { id, input }, { request }) =>
-      payload('member', async () => correctRegistration(request, await readMemberId(request.db, id), input)),
+      payload('member', async () => correctRegistration(request, readMemberKey(id), input)),
   },
   Subscription: {
     memberChanged: liveField({

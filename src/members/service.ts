@@ -1,20 +1,29 @@
 import { isDeepStrictEqual } from 'node:util'
 import { once } from '../access/idempotency.ts'
 import { change, type Request } from '../access/request.ts'
-import type { Tx } from '../database/client.ts'
+import type { Db, Tx } from '../database/client.ts'
 import { sqlState } from '../database/transaction.ts'
 import { conflict, Forbidden, NotFound, text } from '../errors.ts'
 import { checkInput } from '../input.ts'
 import { type NewContact, nextContacts } from './contacts.ts'
 import { checkCreditCode, normaliseCreditCode } from './credit-code.ts'
 import { addCreditCodeFault, addCreditCodeTaken } from './credit-code-faults.ts'
-import { draftEdit, saveEdits } from './edit.ts'
+import { draftEdit, type Edit, saveEditAtOnce, saveEdits } from './edit.ts'
 import { insertRevisions } from './history.ts'
 import { createLookups } from './lookups.ts'
+import type { MemberKey } from './member-id.ts'
 import { mayEditMember } from './policy.ts'
 import { nextProfile, type ProfileChanges, profileOf } from './profile.ts'
 import { checkRegistration, enterMembers, type NewMember } from './registration.ts'
-import { findContacts, findMembers, lockMember, type MemberRow, replaceContacts, updateMember } from './store.ts'
+import {
+  findContacts,
+  findMember,
+  findMembers,
+  lockMember,
+  type MemberRow,
+  replaceContacts,
+  updateMember,
+} from './store.ts'
 
 /** Whether the error says that a row with this unique key exists already. */
 function violates(error: unknown, constraint: string): boolean {
@@ -63,21 +72,18 @@ export async function registerMember(
   )
 }
 
-/**
- * A member held for a change, checked against the version that the caller saw.
- * @param may whether this member is the actor's to change
- * @throws NotFound when there is none that the actor may see; Forbidden; InputRefused with CONFLICT and the present row
- */
-export async function openMember(
-  tx: Tx,
+/** @throws NotFound; Forbidden; InputRefused with CONFLICT and the present row */
+function checkMember(
   request: Request,
-  id: string,
+  key: MemberKey,
   expectedVersion: number,
-  may: typeof mayEditMember = mayEditMember,
-): Promise<MemberRow> {
-  const member = await lockMember(tx, request.actor, id)
-  if (!member) throw new NotFound(text('There is no such member.', '没有这个成员。'))
-  if (!may(request.actor, id))
+  may: typeof mayEditMember,
+  member: MemberRow | undefined,
+): MemberRow {
+  // An id with the prefix of another kind is the id of nothing.
+  if (!member || (key.kind !== undefined && key.kind !== member.kind))
+    throw new NotFound(text('There is no such member.', '没有这个成员。'))
+  if (!may(request.actor, member.id))
     throw new Forbidden(
       text(
         'Your token acts for another member; only that one is yours to change.',
@@ -89,30 +95,70 @@ export async function openMember(
 }
 
 /**
+ * A member held for a change, checked against the version that the caller saw.
+ * @param may whether this member is the actor's to change
+ * @throws NotFound when there is none that the actor may see; Forbidden; InputRefused with CONFLICT and the present row
+ */
+export async function openMember(
+  tx: Tx,
+  request: Request,
+  key: MemberKey,
+  expectedVersion: number,
+  may: typeof mayEditMember = mayEditMember,
+): Promise<MemberRow> {
+  return checkMember(request, key, expectedVersion, may, await lockMember(tx, request.actor, key.id))
+}
+
+/**
+ * Edits a member of which nothing is held: the edit is written only if the member still has the version that it was
+ * drafted from. That others were quicker shows when we look again.
+ * @throws as `openMember` does, and what `draft` throws
+ */
+async function editAtOnce(
+  request: Request,
+  key: MemberKey,
+  expectedVersion: number,
+  draft: (member: MemberRow) => Promise<Edit>,
+): Promise<MemberRow> {
+  for (;;) {
+    const found = await findMember(request.db, request.actor, key.id)
+    const edit = await draft(checkMember(request, key, expectedVersion, mayEditMember, found))
+    if (edit.changes.length === 0) return edit.before
+    const saved = await saveEditAtOnce(request, edit)
+    if (saved) return saved
+  }
+}
+
+/**
  * Changes a profile. An edit that changes nothing makes no version.
  * @throws NotFound; Forbidden for another's member; InputRefused with CONFLICT, or for what is wrong with the input
  */
 export async function updateProfile(
   request: Request,
-  id: string,
+  key: MemberKey,
   input: { readonly expectedVersion: number; readonly profile: ProfileChanges; readonly reason?: string | null },
 ): Promise<MemberRow> {
-  return refusingTakenCode(['input', 'profile', 'creditCode'], () =>
-    change(request, async (tx, report) => {
-      const member = await openMember(tx, request, id, input.expectedVersion)
-      const check = checkInput()
-      const reason = check.optionalText(input.reason, ['input', 'reason'], 500)
-      const profile = await nextProfile(createLookups(tx), request.actor, check, id, member, input.profile, [
-        'input',
-        'profile',
-      ])
-      check.done()
-      const sourcesSent = input.profile.sources !== undefined
-      const edit = await draftEdit(tx, request.actor, member, profile, reason, sourcesSent)
+  const draft = async (db: Db, member: MemberRow) => {
+    const check = checkInput()
+    const reason = check.optionalText(input.reason, ['input', 'reason'], 500)
+    const profile = await nextProfile(createLookups(db), request.actor, check, key.id, member, input.profile, [
+      'input',
+      'profile',
+    ])
+    check.done()
+    return draftEdit(db, request.actor, member, profile, reason, input.profile.sources !== undefined)
+  }
+  const { expectedVersion, profile } = input
+  return refusingTakenCode(['input', 'profile', 'creditCode'], () => {
+    if (profile.parentId === undefined && profile.leadId === undefined)
+      return editAtOnce(request, key, expectedVersion, member => draft(request.db, member))
+    // That no circle of bodies comes about depends on others: they are held until this is written.
+    return change(request, async (tx, report) => {
+      const edit = await draft(tx, await openMember(tx, request, key, expectedVersion))
       const [changed] = await saveEdits(tx, report, request, [edit])
       return changed!
-    }),
-  )
+    })
+  })
 }
 
 /**
@@ -121,13 +167,13 @@ export async function updateProfile(
  */
 export async function approveCreditCode(
   request: Request,
-  id: string,
+  key: MemberKey,
   input: { readonly expectedVersion: number; readonly code: string; readonly reason: string },
 ): Promise<MemberRow> {
   const field = ['input', 'code']
+  const { db, actor } = request
   return refusingTakenCode(field, () =>
-    change(request, async (tx, report) => {
-      const member = await openMember(tx, request, id, input.expectedVersion)
+    editAtOnce(request, key, input.expectedVersion, async member => {
       const check = checkInput()
       const reason = check.text(input.reason, ['input', 'reason'], 500)
       const creditCode = normaliseCreditCode(input.code)
@@ -140,12 +186,10 @@ export async function approveCreditCode(
           'This code passes the check and needs no review; enter it with updateProfile.',
           '该代码校验通过，无需审核，请用 updateProfile 录入。',
         )
-      else if (((await createLookups(tx).creditCodeOwner(creditCode)) ?? id) !== id) addCreditCodeTaken(check, field)
+      else if (((await createLookups(db).creditCodeOwner(creditCode)) ?? member.id) !== member.id)
+        addCreditCodeTaken(check, field)
       check.done()
-      const profile = { ...profileOf(member), creditCode, creditCodeReviewed: true }
-      const edit = await draftEdit(tx, request.actor, member, profile, reason)
-      const [changed] = await saveEdits(tx, report, request, [edit])
-      return changed!
+      return draftEdit(db, actor, member, { ...profileOf(member), creditCode, creditCodeReviewed: true }, reason)
     }),
   )
 }
@@ -156,11 +200,12 @@ export async function approveCreditCode(
  */
 export async function setContacts(
   request: Request,
-  id: string,
+  key: MemberKey,
   input: { readonly expectedVersion: number; readonly contacts: readonly NewContact[] },
 ): Promise<MemberRow> {
   return change(request, async (tx, report) => {
-    const member = await openMember(tx, request, id, input.expectedVersion)
+    const member = await openMember(tx, request, key, input.expectedVersion)
+    const { id } = member
     const check = checkInput()
     const after = nextContacts(check, input.contacts, ['input', 'contacts'])
     check.done()

@@ -1,7 +1,22 @@
-import { type ExpressionBuilder, type InsertObject, type Selectable, sql, type UpdateObject } from 'kysely'
+import {
+  CompiledQuery,
+  type ExpressionBuilder,
+  type InsertObject,
+  type Selectable,
+  sql,
+  type UpdateObject,
+} from 'kysely'
 import { type Actor, isStaff } from '../access/actor.ts'
 import type { Db, Tx } from '../database/client.ts'
-import type { DB, MemberContacts, MemberReferences, MemberRevisions, Members } from '../database/tables.ts'
+import { readFlat } from '../database/reader.ts'
+import {
+  type DB,
+  type MemberContacts,
+  type MemberReferences,
+  type MemberRevisions,
+  type Members,
+  tableColumns,
+} from '../database/tables.ts'
 
 /** A member with its profile and membership. */
 export type MemberRow = Omit<Selectable<Members>, 'sources'> & { sources: FactSource[] }
@@ -41,6 +56,22 @@ export function findMembers(db: Db, actor: Actor, ids: readonly string[]): Promi
     .where(visibleMembers(actor))
     .$castTo<MemberRow>()
     .execute()
+}
+
+const memberColumns = tableColumns.members
+const oneMember = `
+  select ${memberColumns.map(name => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)).join(', ')}
+  from members where id = $1`
+/** Kept as text: each edit begins with one of them. */
+const selectMember = {
+  any: CompiledQuery.raw(oneMember),
+  visible: CompiledQuery.raw(`${oneMember} and status not in ('WITHDRAWN', 'EXPELLED')`),
+}
+
+/** One member that the actor may see. */
+export async function findMember(db: Db, actor: Actor, id: string): Promise<MemberRow | undefined> {
+  const [row] = await readFlat(db, isStaff(actor) ? selectMember.any : selectMember.visible, [id])
+  return row && (Object.fromEntries(memberColumns.map((name, i) => [name, row[i]])) as unknown as MemberRow)
 }
 
 /**
@@ -189,7 +220,7 @@ interface ChainLink {
  * A body that does not exist, or that the actor may not see, begins no chain.
  */
 export async function findChains(
-  tx: Tx,
+  db: Db,
   actor: Actor,
   starts: { readonly parentId: string | null; readonly leadId: string | null },
 ): Promise<ChainLink[]> {
@@ -205,13 +236,17 @@ export async function findChains(
       join members on members.id = chain.id
       join members above on above.id = case chain.link when 'parent' then members.parent_id else members.lead_id end
     )
-    select link, id from chain`.execute(tx)
+    select link, id from chain`.execute(db)
   return rows
 }
 
-/** Keeps others from changing who is part of whom until the transaction ends: two of them could close a circle. */
-export async function lockChains(tx: Tx): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtext('members chains'))`.execute(tx)
+/**
+ * Keeps others from changing who is part of whom until the transaction ends: two of them could close a circle.
+ * @throws Error outside a transaction, where it would keep nobody from anything
+ */
+export async function lockChains(db: Db): Promise<void> {
+  if (!db.isTransaction) throw new Error('Chains are locked within a transaction alone.')
+  await sql`select pg_advisory_xact_lock(hashtext('members chains'))`.execute(db)
 }
 
 /** The kinds of members, whoever may see them, by UUID. */

@@ -5,6 +5,7 @@ import type { Tx } from '../database/client.ts'
 import { refuse } from '../errors.ts'
 import { newUuid } from '../ids.ts'
 import { checkInput } from '../input.ts'
+import type { MemberKey } from '../members/member-id.ts'
 import { openMember } from '../members/service.ts'
 import { type MemberRow, updateMember } from '../members/store.ts'
 import { type Decision, endsOffice, statusAfter, statusesBefore } from './policy.ts'
@@ -27,7 +28,7 @@ async function joining(tx: Tx, member: MemberRow, now: Date) {
  */
 export async function decideMembership(
   request: Request,
-  id: string,
+  key: MemberKey,
   decision: Decision,
   input: { readonly expectedVersion: number; readonly reason: string; readonly document?: string | null },
 ): Promise<MemberRow> {
@@ -37,7 +38,8 @@ export async function decideMembership(
   check.done()
   return change(request, async (tx, report) => {
     const { actor, now } = request
-    const member = await openMember(tx, request, id, input.expectedVersion, () => true)
+    const member = await openMember(tx, request, key, input.expectedVersion, () => true)
+    const { id } = member
     const from = member.status
     const to = statusAfter(from, decision)
     if (to === null)

@@ -1,30 +1,9 @@
 import { type Insertable, type Selectable, sql } from 'kysely'
-import { actorName } from '../access/store.ts'
-import type { Db, Tx } from '../database/client.ts'
+import type { Tx } from '../database/client.ts'
 import type { MembershipTransitions } from '../database/tables.ts'
 
 /** One change of status, with the name of the one who decided. */
 export type TransitionRow = Selectable<MembershipTransitions> & { by: string }
-
-const mostTransitions = 100
-
-/** The latest 100 changes of status of each of these members, the latest first. */
-export function findTransitions(db: Db, memberIds: readonly string[]): Promise<TransitionRow[]> {
-  return db
-    .selectFrom(
-      db
-        .selectFrom('membershipTransitions')
-        .selectAll()
-        .select(sql<number>`row_number() over (partition by member_id order by id desc)`.as('place'))
-        .where('memberId', '=', sql<string>`any(${memberIds}::uuid[])`)
-        .as('transitions'),
-    )
-    .select(['id', 'memberId', 'fromStatus', 'toStatus', 'at', 'actor', 'reason', 'document'])
-    .select(actorName(sql.ref<string>('transitions.actor')).as('by'))
-    .where('place', '<=', mostTransitions)
-    .orderBy('id', 'desc')
-    .execute()
-}
 
 /** Keeps a change of status. */
 export async function insertTransition(tx: Tx, transition: Insertable<MembershipTransitions>): Promise<void> {

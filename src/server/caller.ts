@@ -16,7 +16,7 @@ export function readRequestId(headers: IncomingHttpHeaders): string {
 
 /** Who is calling. @throws Unauthenticated when the token is none, or not valid any more */
 export function identify(services: Services, authorization: string | undefined): Promise<Actor> {
-  return authenticate(services.db, authorization, services.now())
+  return authenticate(services.db, authorization, services.now(), services.bearers.find)
 }
 
 /** The token of a lasting connection has ended meanwhile, for this reason. */

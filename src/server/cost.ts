@@ -42,6 +42,46 @@ export function countCost(
   operation: OperationDefinitionNode,
   variables: Variables,
 ): number {
+  const known = counts.get(operation)
+  // Only sizes of pages and numbers of ids decide, and only those of them that are variables differ.
+  const sizes = known && sizesOf(known.names, variables)
+  const counted = sizes === undefined ? undefined : known?.bySizes.get(sizes)
+  if (counted !== undefined) return counted
+  const names = new Set<string>()
+  const cost = countAnew(schema, document, operation, variables, names)
+  const kept = known ?? { names: [...names], bySizes: new Map() }
+  if (!known) counts.set(operation, kept)
+  if (kept.bySizes.size < mostSizes) kept.bySizes.set(sizes ?? sizesOf(kept.names, variables), cost)
+  return cost
+}
+
+/** What of variables the cost may depend on: one that is left out takes its default, null does not. */
+function sizesOf(names: readonly string[], variables: Variables): string {
+  return names
+    .map(name => {
+      if (!Object.hasOwn(variables, name)) return 'default'
+      const value = variables[name]
+      return Array.isArray(value) ? `list ${value.length}` : typeof value === 'number' ? value : 'other'
+    })
+    .join()
+}
+
+/** How many different sizes of one operation are remembered. */
+const mostSizes = 100
+
+/** What operations cost, as long as their parsed documents live. */
+const counts = new WeakMap<
+  OperationDefinitionNode,
+  { readonly names: readonly string[]; readonly bySizes: Map<string, number> }
+>()
+
+function countAnew(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Variables,
+  names: Set<string>,
+): number {
   const root = schema.getRootType(operation.operation)
   if (!root) return 0
   const counter = new Map<string, number>()
@@ -49,7 +89,10 @@ export function countCost(
     schema,
     fragments: fragmentsOf(document),
     counted: counter,
-    value: node => readValue(node, operation, variables),
+    value: node => {
+      if (node?.kind === 'Variable') names.add(node.name.value)
+      return readValue(node, operation, variables)
+    },
     types: typeCount(schema),
   }
   return Math.ceil(selectionCost(scope, operation.selectionSet, root, null))

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { DocumentNode } from 'graphql'
 import type { Locale } from '../languages.ts'
+import type { Keeping } from '../reads/keeping.ts'
 
 /** The way by which an operation came in. */
 export type Door = 'http' | 'websocket' | 'sse'
@@ -27,6 +28,10 @@ export interface Exchange {
   live: AcceptedSubscription | null
   /** Whether the request was refused before anything of it ran. */
   refused: boolean
+  /** The name of the operation that ran; null until then, and without one. */
+  operationName: string | null
+  /** Takes notes of what the answer is made of, where it may be kept; null where it may not. What no plan answers takes none. */
+  keeping: Keeping | null
 }
 
 const exchanges = new AsyncLocalStorage<Exchange>()
@@ -45,5 +50,15 @@ export function currentExchange(): Exchange {
 
 /** A fresh exchange. */
 export function openExchange(door: Door, locale: Locale, requestId: string, readOnly = false): Exchange {
-  return { door, locale, requestId, readOnly, cost: null, live: null, refused: false }
+  return {
+    door,
+    locale,
+    requestId,
+    readOnly,
+    cost: null,
+    live: null,
+    refused: false,
+    operationName: null,
+    keeping: null,
+  }
 }

@@ -1,5 +1,4 @@
 import { constants } from 'node:zlib'
-import { fastifyApolloHandler } from '@as-integrations/fastify'
 import compress from '@fastify/compress'
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
@@ -8,14 +7,15 @@ import { GraphQLError } from 'graphql'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { InvalidInput, TooCostly, text } from '../errors.ts'
-import { type Context, createContext, type Services } from '../graphql/context.ts'
-import { negotiateLocale } from '../languages.ts'
-import { identify, readRequestId } from './caller.ts'
-import { currentExchange, openExchange, withExchange } from './exchange.ts'
+import type { Services } from '../graphql/context.ts'
+import type { Answers } from './answers.ts'
+import { readRequestId } from './caller.ts'
 import type { FormatError } from './format-error.ts'
-import { brokenText, findBrokenText } from './limits.ts'
-import type { Pipeline } from './pipeline.ts'
-import { asGraphqlRefusal, sendRefusal } from './refusal.ts'
+import { createGraphqlDoor, noteBody } from './graphql-door.ts'
+import { brokenText } from './limits.ts'
+import type { Metrics } from './metrics.ts'
+import type { Accounting, Pipeline } from './pipeline.ts'
+import { sendRefusal } from './refusal.ts'
 
 /** The most that a request's body, or a message on a socket, may have: 100 KB. */
 export const bodyLimit = 100 * 1024
@@ -59,6 +59,7 @@ function readJson(app: FastifyInstance): void {
       } catch {
         return done(badJson())
       }
+      noteBody(request, decoded)
       const broken = brokenText(decoded)
       if (broken) return done(broken)
       parse(request, decoded, (error, value) => (error ? done(badJson()) : done(null, value)))
@@ -90,9 +91,13 @@ export async function createHttpServer(options: {
   readonly pipeline: Pipeline
   readonly formatError: FormatError
   readonly log: Logger
+  readonly account: Accounting
+  readonly metrics: Metrics
+  /** Null where nothing is kept. */
+  readonly answers: Answers | null
   readonly events: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 }): Promise<FastifyInstance> {
-  const { config, services, pipeline, formatError, log, events } = options
+  const { config, formatError, log, events } = options
   const app = Fastify({
     bodyLimit,
     trustProxy: config.TRUST_PROXY,
@@ -153,10 +158,11 @@ export async function createHttpServer(options: {
       'apollo-require-preflight',
       'authorization',
       'content-type',
+      'if-none-match',
       'x-apollo-operation-name',
       'x-request-id',
     ],
-    exposedHeaders: ['retry-after', 'www-authenticate', 'x-request-id'],
+    exposedHeaders: ['etag', 'retry-after', 'www-authenticate', 'x-request-id'],
     maxAge: 600,
   })
   await app.register(compress, {
@@ -166,19 +172,7 @@ export async function createHttpServer(options: {
     brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } },
   })
 
-  const answer = fastifyApolloHandler<Context>(pipeline.apollo, {
-    context: async request => {
-      const { locale, requestId } = currentExchange()
-      try {
-        const broken = findBrokenText([request.body, request.query])
-        if (broken) throw broken
-        const actor = await identify(services, request.headers.authorization)
-        return createContext(services, { actor, locale, requestId })
-      } catch (error) {
-        throw asGraphqlRefusal(error)
-      }
-    },
-  })
+  const answer = createGraphqlDoor(options)
   app.route({
     method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     url: graphqlPath,
@@ -187,18 +181,7 @@ export async function createHttpServer(options: {
     handler: async function (request, reply) {
       reply.header('cache-control', 'no-store').header('vary', 'accept, accept-language, authorization, origin')
       if (isForEvents(request)) return events(request, reply)
-      const exchange = openExchange('http', negotiateLocale(request.headers['accept-language']), request.id)
-      return withExchange(exchange, async () => {
-        const body = await answer.call(this, request, reply)
-        // GraphQL over HTTP: a well-formed request meets 200 in plain JSON, whatever becomes of its document.
-        if (
-          exchange.refused &&
-          reply.statusCode === 400 &&
-          /^application\/json/.test(String(reply.getHeader('content-type')))
-        )
-          reply.code(200)
-        return body
-      })
+      return answer.call(this, request, reply)
     },
   })
   return app

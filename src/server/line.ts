@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import type { Results } from '../graphql/live-hub.ts'
@@ -43,7 +42,8 @@ export interface Followed {
 export interface Line extends Connection {
   readonly socket: WebSocket
   readonly id: string
-  readonly headers: IncomingMessage['headers']
+  /** Until its connection_init comes. */
+  authorization: string | undefined
   readonly metrics: Metrics
   readonly feed: Pick<Feed, 'position'>
   locale: Locale
@@ -56,8 +56,6 @@ export interface Line extends Connection {
   readonly running: Set<Promise<unknown>>
   /** Its subscriptions by the id of their operation. */
   readonly followed: Map<string, Followed>
-  /** Resolves when what was sent last has left the process, or the socket is closed. */
-  flushed: Promise<void>
 }
 
 /** Lets a reason fit into a close frame (123 bytes), without half a character at its end. */
@@ -82,13 +80,24 @@ export function mayWrite(line: Line): boolean {
   return false
 }
 
-/** Sends a message, unless the socket is closed or too slow. Answers whether it did; `line.flushed` tells when it has left. */
-export function transmit(line: Line, data: string): boolean {
+/** What `ws` is told of messages: that ones in bytes are text, too. */
+const asText = { binary: false }
+
+/**
+ * Sends a message, unless the socket is closed or too slow. Answers whether it did.
+ * @param data as text, or its bytes, which then nobody may change
+ * @param onLeft called when it has left the process, or the socket is closed
+ */
+export function transmit(line: Line, data: string | Buffer, onLeft?: () => void): boolean {
   if (!mayWrite(line)) return false
-  const { promise, resolve } = Promise.withResolvers<void>()
-  line.flushed = promise
-  line.socket.send(data, () => resolve())
+  line.socket.send(data, asText, onLeft)
   return true
+}
+
+/** Resolves when all that was sent so far has left the process, or the socket is closed. */
+export function flushed({ socket }: Line): Promise<void> {
+  // What is written last leaves last; and so that nobody waits for it, deliveries themselves don't tell when they leave.
+  return new Promise(resolve => socket.ping(undefined, false, () => resolve()))
 }
 
 /** Closes a socket, unless it is closing already. Its subscriptions end at once, not when the other end agrees. */
@@ -136,23 +145,56 @@ export async function endLine(line: Line, reason: CloseReason): Promise<void> {
   socket.terminate()
 }
 
-/**
- * Sees to it that the other end lives: pings, and cuts a socket that says nothing until the next ping.
- * One that has yet to take what it was sent may not have seen the ping: it is closed as too slow, with its cursor.
- * @returns ends it
- */
-export function watchPulse(line: Line, interval: number = pingInterval): () => void {
-  const { socket } = line
-  let isAlive = true
-  socket.on('pong', () => {
-    isAlive = true
-  })
-  const pinging = setInterval(() => {
-    if (isAlive) {
-      isAlive = false
-      socket.ping()
-    } else if (socket.readyState === socket.OPEN && socket.bufferedAmount > 0) closeForNow(line, 'Too slow.')
-    else if (socket.readyState === socket.OPEN) socket.terminate()
-  }, interval)
-  return () => clearInterval(pinging)
+/** Watches over the life of sockets. */
+export interface Pulse {
+  /**
+   * Sees to it that the other end lives: pings, and cuts a socket that says nothing until the next ping.
+   * One that has yet to take what it was sent may not have seen the ping: it is closed as too slow, with its cursor.
+   * @returns ends it
+   */
+  watch(line: Line): () => void
+}
+
+/** In how many portions all sockets are pinged within one interval: thousands at once would hold up everything else. */
+const portions = 120
+
+/** Makes the watch, with one timer for all sockets, which runs while there are any. @param interval in milliseconds */
+export function createPulse(interval: number = pingInterval): Pulse {
+  const watched = Array.from({ length: portions }, () => new Set<() => void>())
+  let next = 0
+  let size = 0
+  let turn = 0
+  let timer: NodeJS.Timeout | undefined
+
+  function beat(): void {
+    turn = (turn + 1) % portions
+    for (const look of watched[turn]!) look()
+  }
+
+  return {
+    watch: line => {
+      const { socket } = line
+      let isAlive = true
+      socket.on('pong', () => {
+        isAlive = true
+      })
+      const look = () => {
+        if (isAlive) {
+          isAlive = false
+          socket.ping()
+        } else if (socket.readyState === socket.OPEN && socket.bufferedAmount > 0) closeForNow(line, 'Too slow.')
+        else if (socket.readyState === socket.OPEN) socket.terminate()
+      }
+      // Those who come together are looked at one after the other; two looks at one are always an interval apart.
+      const portion = watched[next++ % portions]!
+      portion.add(look)
+      size++
+      timer ??= setInterval(beat, interval / portions)
+      return () => {
+        if (!portion.delete(look) || --size > 0) return
+        clearInterval(timer)
+        timer = undefined
+      }
+    },
+  }
 }

@@ -1,23 +1,36 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Services } from '../graphql/context.ts'
 import type { LiveHub } from '../graphql/live-hub.ts'
+import type { Answers } from './answers.ts'
+import { shareMetrics } from './shared-metrics.ts'
 
 /** The figures of one running service, in its own registry. */
 export interface Metrics {
-  readonly registry: Registry
+  /** All figures as Prometheus reads them, and their media type; with several workers the sums over all of them. */
+  read(): Promise<string>
+  readonly contentType: string
   /** Seconds that an operation took; the outcome is its first error code, or OK. */
   operation(labels: { door: string; type: string; name: string | null; outcome: string }, seconds: number): void
   readonly sockets: Gauge
   readonly streams: Gauge
   readonly delivered: Counter<'door'>
   readonly closed: Counter<'code'>
+  readonly answers: Counter<'outcome'>
 }
 
 /** Names that get their own time series. Clients invent names, so all later ones are counted together. */
 const mostNames = 100
 
-/** Makes the figures of a service. Outbox, feed and hub are looked up when they are asked for. */
-export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick<LiveHub, 'sizes'>): Metrics {
+/**
+ * Makes the figures of a service. Outbox, feed and hub are looked up when they are asked for.
+ * @param isWorker whether this is one of several workers, which tell the figures of all
+ */
+export function createMetrics(
+  services: Pick<Services, 'db' | 'feed'>,
+  hub: Pick<LiveHub, 'sizes'>,
+  answers: Pick<Answers, 'sizes'> | null,
+  isWorker: boolean,
+): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -39,6 +52,8 @@ export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick
     name: 'alliance_sequencer_backlog',
     help: 'Committed events that have no place in the log yet',
     registers,
+    // All processes look at the same rows.
+    aggregator: 'max',
     async collect() {
       try {
         const { rows } = await services.db
@@ -54,8 +69,9 @@ export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick
   })
   new Gauge({
     name: 'alliance_feed_position',
-    help: 'The last event that this process has heard of',
+    help: 'The last event that this process has heard of, of several the one that is furthest behind',
     registers,
+    aggregator: 'min',
     collect() {
       this.set(services.feed.position().seq)
     },
@@ -76,8 +92,18 @@ export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick
       this.set(hub.sizes().groups)
     },
   })
+  new Gauge({
+    name: 'alliance_answers_bytes',
+    help: 'What the kept answers take in memory, about',
+    registers,
+    collect() {
+      this.set(answers?.sizes().bytes ?? 0)
+    },
+  })
+  new Gauge({ name: 'alliance_processes', help: 'Processes that serve', registers }).set(1)
   return {
-    registry,
+    read: isWorker ? shareMetrics(registry) : () => registry.metrics(),
+    contentType: registry.contentType,
     operation({ door, type, name, outcome }, seconds) {
       let label = name === null ? '(none)' : name.slice(0, 60)
       if (name !== null && !names.has(label)) {
@@ -93,6 +119,12 @@ export function createMetrics(services: Pick<Services, 'db' | 'feed'>, hub: Pick
       name: 'alliance_events_delivered_total',
       help: 'Events written to listeners',
       labelNames: ['door'],
+      registers,
+    }),
+    answers: new Counter({
+      name: 'alliance_answers_total',
+      help: 'Questions by HTTP that could be answered from memory: kept (they were), made (and kept), passed (they depend on more than data)',
+      labelNames: ['outcome'],
       registers,
     }),
     closed: new Counter({

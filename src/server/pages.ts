@@ -71,9 +71,7 @@ export async function addPages(
     if (!(await databaseAnswers(services))) return reply.code(503).send({ status: 'database out of reach' })
     return { status: 'ready' }
   })
-  app.get('/metrics', async (_, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  )
+  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()))
 
   if (existsSync(graphiqlFolder)) {
     await app.register(fastifyStatic, {

@@ -7,9 +7,11 @@ import {
 } from '@apollo/server/plugin/disabled'
 import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import { actorReference } from '../access/actor.ts'
+import { type Actor, actorReference } from '../access/actor.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../graphql/context.ts'
+import { createPlanner, type Planner } from '../graphql/planner.ts'
+import type { Reference } from '../reads/reference.ts'
 import { countCost } from './cost.ts'
 import { type AcceptedSubscription, currentExchange, type Exchange, withExchange } from './exchange.ts'
 import type { FormatError } from './format-error.ts'
@@ -60,7 +62,7 @@ const badDocument = new Set([
   'OPERATION_RESOLUTION_FAILURE',
 ])
 
-function limitsPlugin(config: Pick<Config, 'MAX_COST'>): ApolloServerPlugin<Context> {
+function limitsPlugin(config: Pick<Config, 'MAX_COST'>, planner: Planner): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       return {
@@ -69,6 +71,7 @@ function limitsPlugin(config: Pick<Config, 'MAX_COST'>): ApolloServerPlugin<Cont
           if (!operation) return
           const exchange = currentExchange()
           const variables = request.variables ?? {}
+          exchange.operationName = operation.name?.value ?? null
           exchange.cost = countCost(schema, document, operation, variables)
           if (exchange.cost > config.MAX_COST) throw tooCostly(exchange.cost, config.MAX_COST)
           if (operation.operation === 'mutation' && exchange.readOnly)
@@ -85,16 +88,59 @@ function limitsPlugin(config: Pick<Config, 'MAX_COST'>): ApolloServerPlugin<Cont
             )
           exchange.live = { document, operationName: request.operationName ?? null, variables, cost: exchange.cost }
         },
-        async responseForOperation({ response }) {
-          if (!currentExchange().live) return null
-          return { http: response.http, body: { kind: 'single', singleResult: { data: null } } }
+        async responseForOperation({ response, document, operation, request, contextValue }) {
+          const exchange = currentExchange()
+          const data = exchange.live
+            ? null
+            : await planner.answer(document, operation, request.variables ?? {}, contextValue, exchange.keeping)
+          if (data === undefined) return null
+          return { http: response.http, body: { kind: 'single', singleResult: { data } } }
         },
       }
     },
   }
 }
 
-function answerPlugin(config: Pick<Config, 'MAX_COST'>, log: Logger, metrics: Metrics): ApolloServerPlugin<Context> {
+/** What is noted of every operation. */
+export interface Account {
+  readonly exchange: Exchange
+  readonly actor: Actor
+  readonly type: string
+  readonly name: string | null
+  /** Of the errors. */
+  readonly codes: readonly string[]
+  readonly milliseconds: number
+  /** Whether the answer was kept from an earlier one. */
+  readonly isKept?: boolean
+}
+
+/** Notes an operation in the figures and in the log. */
+export type Accounting = (account: Account) => void
+
+/** Makes what notes operations, whatever door they came by. */
+export function createAccounting(log: Logger, metrics: Metrics): Accounting {
+  return ({ exchange, actor, type, name, codes, milliseconds, isKept = false }) => {
+    const { door, requestId, cost } = exchange
+    metrics.operation({ door, type, name, outcome: codes[0] ?? 'OK' }, milliseconds / 1000)
+    if (!log.isLevelEnabled('info')) return
+    log.info(
+      {
+        requestId,
+        door,
+        operation: type,
+        name: name?.slice(0, 100),
+        ms: Math.round(milliseconds * 10) / 10,
+        cost,
+        actor: { kind: actor.kind, ref: actorReference(actor) },
+        ...(isKept && { kept: true }),
+        ...(codes.length > 0 && { codes }),
+      },
+      exchange.live ? 'subscribed' : 'operation',
+    )
+  }
+}
+
+function answerPlugin(config: Pick<Config, 'MAX_COST'>, account: Accounting): ApolloServerPlugin<Context> {
   return {
     async requestDidStart() {
       const started = performance.now()
@@ -106,7 +152,6 @@ function answerPlugin(config: Pick<Config, 'MAX_COST'>, log: Logger, metrics: Me
           const codes = codesOf(result.errors)
           if (exchange.cost !== null)
             result.extensions = { ...result.extensions, cost: { cost: exchange.cost, limit: config.MAX_COST } }
-          const { actor } = contextValue.request
           const nothing = Object.values(result.data ?? {}).every(value => value === null)
           if (result.data === undefined) {
             exchange.refused = codes.every(code => badDocument.has(code))
@@ -118,31 +163,15 @@ function answerPlugin(config: Pick<Config, 'MAX_COST'>, log: Logger, metrics: Me
             response.http.status = 503
           }
           if (response.http.status === 503) response.http.headers.set('retry-after', '1')
-          const milliseconds = performance.now() - started
-          const type = operation?.operation ?? 'none'
-          metrics.operation(
+          account({
+            exchange,
+            actor: contextValue.request.actor,
+            type: operation?.operation ?? 'none',
             // Names of documents that don't run are the callers' inventions.
-            {
-              door: exchange.door,
-              type,
-              name: result.data === undefined ? null : (operationName ?? null),
-              outcome: codes[0] ?? 'OK',
-            },
-            milliseconds / 1000,
-          )
-          log.info(
-            {
-              requestId: exchange.requestId,
-              door: exchange.door,
-              operation: type,
-              name: operationName?.slice(0, 100),
-              ms: Math.round(milliseconds * 10) / 10,
-              cost: exchange.cost,
-              actor: { kind: actor.kind, ref: actorReference(actor) },
-              ...(codes.length > 0 && { codes }),
-            },
-            exchange.live ? 'subscribed' : 'operation',
-          )
+            name: result.data === undefined ? null : (operationName ?? null),
+            codes,
+            milliseconds: performance.now() - started,
+          })
         },
       }
     },
@@ -155,9 +184,10 @@ export async function startPipeline(options: {
   readonly config: Pick<Config, 'MAX_COST'>
   readonly formatError: FormatError
   readonly log: Logger
-  readonly metrics: Metrics
+  readonly account: Accounting
+  readonly reference: Reference | null
 }): Promise<Pipeline> {
-  const { schema, config, formatError, log, metrics } = options
+  const { schema, config, formatError, log, account } = options
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
@@ -180,8 +210,11 @@ export async function startPipeline(options: {
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginSchemaReportingDisabled(),
-      limitsPlugin(config),
-      answerPlugin(config, log, metrics),
+      limitsPlugin(
+        config,
+        createPlanner(schema, error => log.warn({ err: error }, 'a plan failed'), options.reference),
+      ),
+      answerPlugin(config, account),
     ],
   })
   await apollo.start()

@@ -1,10 +1,8 @@
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
-import { issueFirstToken } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
-import { type Database, openDatabase } from '../database/client.ts'
+import { type Database, type Db, openDatabase } from '../database/client.ts'
 import { migrate } from '../database/migrate.ts'
-import { isFounded, loadFoundingData } from '../dataset/load.ts'
 
 /** A database ready to be served. */
 export interface Prepared {
@@ -25,8 +23,13 @@ export async function prepareDatabase(config: Config, log: Logger, now: () => Da
   try {
     const firstToken = await alone(database, async () => {
       for (const name of await migrate(database)) log.info({ migration: name }, 'migrated')
-      if (!(await isFounded(database.db)))
+      if (!(await isFounded(database.db))) {
+        // Only the first start needs it.
+        const { loadFoundingData } = await import('../dataset/load.ts')
         log.info({ loaded: await loadFoundingData(database.db, now()) }, 'loaded the founding data')
+      }
+      // Loaded when the database is opening already.
+      const { issueFirstToken } = await import('../access/tokens.ts')
       return issueFirstToken(database.db, now())
     })
     return { database, firstToken }
@@ -34,6 +37,11 @@ export async function prepareDatabase(config: Config, log: Logger, now: () => Da
     await database.close()
     throw error
   }
+}
+
+/** Whether the founding data was ever loaded. */
+async function isFounded(db: Db): Promise<boolean> {
+  return (await db.selectFrom('regions').select('id').limit(1).executeTakeFirst()) !== undefined
 }
 
 /** Runs `work` while no other process does: the embedded database has no other process. */

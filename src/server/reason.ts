@@ -1,12 +1,16 @@
 import { DataDirectoryLockedError } from '../database/lock.ts'
 
+/** A worker could not start, or not stop; its message says why. */
+export class WorkerFailed extends Error {}
+
 /** How `pg` says that nobody answers: errors without a code. */
 const unreachable = /^(timeout expired|timeout exceeded when trying to connect|Connection terminated)/
 
 /** The one line for a start or a command that failed for a reason which the operator can mend; null for a fault of ours. */
 export function reasonOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null
-  if (error instanceof DataDirectoryLockedError || error.message.startsWith('The settings ')) return error.message
+  if (error instanceof DataDirectoryLockedError || error instanceof WorkerFailed) return error.message
+  if (error.message.startsWith('The settings ')) return error.message
   if (unreachable.test(error.message)) return `The database of DATABASE_URL can't be reached: ${error.message}.`
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
   switch (code) {

@@ -1,4 +1,4 @@
-import { makeExecutableSchema } from '@graphql-tools/schema'
+import { type IExecutableSchemaDefinition, makeExecutableSchema } from '@graphql-tools/schema'
 import type { GraphQLSchema } from 'graphql'
 import { accessResolvers } from '../access/resolvers.ts'
 import { announcementResolvers } from '../announcements/resolvers.ts'
@@ -25,12 +25,18 @@ export const resolvers = [
   announcementResolvers,
 ]
 
+/** A noun that is not of the house, such as the bench's projects. */
+interface GuestNoun {
+  readonly sdl: string
+  readonly resolvers: NonNullable<IExecutableSchemaDefinition['resolvers']>
+}
+
 /** The executable schema, with the permissions of the SDL before every resolver. @throws Error when a field states none */
-export function buildSchema(): GraphQLSchema {
+export function buildSchema(guests: readonly GuestNoun[] = []): GraphQLSchema {
   return enforcePermissions(
     makeExecutableSchema({
-      typeDefs: readSdl(),
-      resolvers,
+      typeDefs: [readSdl(), ...guests.map(({ sdl }) => sdl)],
+      resolvers: [...resolvers, ...guests.flatMap(guest => guest.resolvers)],
       resolverValidationOptions: { requireResolversForResolveType: 'error', requireResolversToMatchSchema: 'error' },
     }),
   )

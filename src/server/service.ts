@@ -2,26 +2,29 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
+import { createBearers } from '../access/bearers.ts'
 import type { MembershipStatus } from '../access/permissions.ts'
 import { isScheduling, startScheduler } from '../announcements/scheduler.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../database/client.ts'
+import { keepShares } from '../database/shares.ts'
 import { isUnavailable } from '../database/unavailable.ts'
 import type { Services } from '../graphql/context.ts'
 import { createLiveHub } from '../graphql/live-hub.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { startFeed } from '../journal/feed.ts'
+import { createNews } from '../journal/news.ts'
 import { startSequencer } from '../journal/sequencer.ts'
 import { endsOffice } from '../membership/policy.ts'
+import { createReference } from '../reads/reference.ts'
+import { createAnswers } from './answers.ts'
 import { identifyAgain, TokenEnded } from './caller.ts'
 import { type Connection, type Connections, watchConnections } from './connections.ts'
 import { createErrorFormatter, ShownError } from './format-error.ts'
 import { createHttpServer } from './http.ts'
-import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { addPages } from './pages.ts'
-import { startPipeline } from './pipeline.ts'
-import { prepareDatabase } from './prepare.ts'
+import { createAccounting, startPipeline } from './pipeline.ts'
 import { buildSchema } from './schema.ts'
 import { createEventStreams } from './sse.ts'
 import { openWebSocketDoor } from './websocket.ts'
@@ -31,18 +34,17 @@ export interface Service {
   /** Where it is reached, without a slash at the end. */
   readonly url: string
   readonly services: Services
-  /** The secretariat's very first token; null on every later start and on a given database. */
-  readonly firstToken: string | null
   /** Becomes unready, serves nobody new, finishes what is under way, closes sockets with 1012, and ends within 9 seconds. */
   stop(): Promise<void>
 }
 
-/** What a test puts in the place of the real thing. */
-export interface Overrides {
+/** What a service is started with, besides its settings. */
+interface Given {
   /** A migrated database, which is left open at the end. */
-  readonly database?: Database
+  readonly database: Database
+  readonly log: Logger
+  /** In tests the time, and a schema in the place of the real one. */
   readonly now?: () => Date
-  readonly log?: Logger
   readonly schema?: GraphQLSchema
 }
 
@@ -65,34 +67,20 @@ function createUndoing(log: Logger) {
   }
 }
 
-/** Starts the whole service; the settings name the database unless one is given. */
-export async function startService(config: Config, overrides: Overrides = {}): Promise<Service> {
-  const { now = () => new Date(), log = createLog(config) } = overrides
-  const undoing = createUndoing(log)
+/** Starts all of the service that stands before the database. */
+export async function startService(config: Config, given: Given): Promise<Service> {
+  const undoing = createUndoing(given.log)
   try {
-    return await start(config, overrides, now, log, undoing)
+    return await start(config, given, undoing)
   } catch (error) {
     await undoing.run()
     throw error
   }
 }
 
-async function start(
-  config: Config,
-  overrides: Overrides,
-  now: () => Date,
-  log: Logger,
-  undoing: ReturnType<typeof createUndoing>,
-): Promise<Service> {
-  let { database } = overrides
-  let firstToken: string | null = null
-  if (!database) {
-    const prepared = await prepareDatabase(config, log, now)
-    database = prepared.database
-    firstToken = prepared.firstToken
-    undoing.later('the database', () => prepared.database.close())
-  }
-  const { db, connectionString } = database
+async function start(config: Config, given: Given, undoing: ReturnType<typeof createUndoing>): Promise<Service> {
+  const { log, now = () => new Date() } = given
+  const { db, connectionString } = given.database
   const onError = (what: string) => (error: unknown) =>
     log[isUnavailable(error) ? 'warn' : 'error']({ err: error }, `${what} met an error`)
 
@@ -100,9 +88,28 @@ async function start(
   undoing.later('the feed', () => feed.stop())
   const sequencer = startSequencer({ db, connectionString, onSequenced: feed.poke, onError: onError('the sequencer') })
   undoing.later('the sequencer', () => sequencer.stop())
-  const services: Services = { db, feed, wake: sequencer.wake, now }
+  const news = createNews(onError('what follows a commit'))
+  const bearers = createBearers()
+  news.onCommitted(sequencer.wake)
+  news.onCommitted(bearers.forget)
+  feed.onEvents(bearers.forget)
+  feed.onReset(bearers.forgetAll)
+  const answers =
+    config.ANSWER_CACHE === 0
+      ? null
+      : createAnswers({ bytes: config.ANSWER_CACHE * 2 ** 20, now: () => now().getTime(), silence: feed.silence })
+  if (answers) {
+    news.onCommitted(answers.note)
+    feed.onEvents(answers.note)
+    feed.onReset(answers.dropAll)
+  }
+  const reference = createReference(db, feed.silence)
+  news.onCommitted(reference.forget)
+  feed.onEvents(reference.forget)
+  feed.onReset(reference.forgetAll)
+  const services: Services = { db, feed, bearers, wake: news.tell, now }
 
-  const schema = overrides.schema ?? buildSchema()
+  const schema = given.schema ?? buildSchema()
   const formatError = createErrorFormatter(log)
   const hub = createLiveHub({
     schema,
@@ -112,6 +119,7 @@ async function start(
     onError: onError('the live hub'),
   })
   undoing.later('the live hub', () => hub.stop())
+  undoing.later('the shares of values', keepShares(services.db, onError('the shares of values')))
   const scheduler = startScheduler(services, onError('the scheduler'))
   undoing.later('the scheduler', () => scheduler.stop())
   const stopRescheduling = feed.onEvents(events => {
@@ -119,8 +127,9 @@ async function start(
   })
   undoing.later('the rescheduling', stopRescheduling)
 
-  const metrics = createMetrics(services, hub)
-  const pipeline = await startPipeline({ schema, config, formatError, log, metrics })
+  const metrics = createMetrics(services, hub, answers, config.WORKERS > 1)
+  const account = createAccounting(log, metrics)
+  const pipeline = await startPipeline({ schema, config, formatError, log, account, reference })
   undoing.later('Apollo Server', () => pipeline.apollo.stop())
   const connections = watchConnections(now)
   const stopHearing = feed.onEvents(events => closeEnded(events, connections, services, onError('a connection')))
@@ -132,7 +141,17 @@ async function start(
 
   let isStopping = false
   const events = createEventStreams({ config, services, pipeline, hub, connections, formatError, metrics })
-  const app = await createHttpServer({ config, services, pipeline, formatError, log, events })
+  const app = await createHttpServer({
+    config,
+    services,
+    pipeline,
+    formatError,
+    log,
+    account,
+    metrics,
+    answers,
+    events,
+  })
   await addPages(app, services, metrics, () => isStopping)
   openWebSocketDoor({
     server: app.server,
@@ -163,7 +182,6 @@ async function start(
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     services,
-    firstToken,
     stop: () => {
       stopped ??= undoing.run()
       return stopped

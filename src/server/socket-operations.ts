@@ -2,12 +2,12 @@ import { type ExecutionArgs, type ExecutionResult, type GraphQLSchema, Kind, par
 import type { SubscribePayload } from 'graphql-ws'
 import { createContext, type Services } from '../graphql/context.ts'
 import { findPassing, type PassingFault } from '../graphql/live-fault.ts'
-import { type LiveHub, nextFrame, type Results, type Sink } from '../graphql/live-hub.ts'
+import type { LiveHub, Results, Sink } from '../graphql/live-hub.ts'
 import { readCursor } from '../journal/cursor.ts'
 import { identifyAgain, TokenEnded } from './caller.ts'
 import { type AcceptedSubscription, openExchange } from './exchange.ts'
 import { type FormatError, ShownError } from './format-error.ts'
-import { closeForNow, type Followed, type Line, transmit } from './line.ts'
+import { closeForNow, type Followed, flushed, type Line, transmit } from './line.ts'
 import type { Answer, Pipeline } from './pipeline.ts'
 
 /** A replay waits while more than this is in the buffer. */
@@ -118,17 +118,17 @@ function startOf({ document, variables }: AcceptedSubscription, present: number)
   return Math.min(present, ...places)
 }
 
-/** Where the events of one subscription go: the text is shared among all who hear the same. */
+/** Where the events of one subscription go: the bytes are shared among all who hear the same. */
 function sinkOf(line: Line, id: string, followed: Followed): Sink {
   const { socket, metrics } = line
   return {
-    send: (serialised, seq) => {
-      if (!transmit(line, nextFrame(id, serialised))) return
-      followed.heard = seq
+    send: outcome => {
+      if (!transmit(line, outcome.frame(id))) return
+      followed.heard = outcome.seq
       metrics.delivered.inc({ door: 'websocket' })
     },
     drained: async () => {
-      while (socket.readyState === socket.OPEN && socket.bufferedAmount > replayBuffer) await line.flushed
+      while (socket.readyState === socket.OPEN && socket.bufferedAmount > replayBuffer) await flushed(line)
     },
   }
 }

@@ -12,7 +12,17 @@ import { identify, readRequestId } from './caller.ts'
 import { type Connections, closeTexts } from './connections.ts'
 import { ShownError } from './format-error.ts'
 import { bodyLimit, graphqlPath } from './http.ts'
-import { closeCodes, closeLine, endLine, endSubscriptions, type Line, mayWrite, transmit, watchPulse } from './line.ts'
+import {
+  closeCodes,
+  closeLine,
+  createPulse,
+  endLine,
+  endSubscriptions,
+  type Line,
+  mayWrite,
+  type Pulse,
+  transmit,
+} from './line.ts'
 import type { Metrics } from './metrics.ts'
 import { isForeignPage } from './origins.ts'
 import { type Asked, accept, interrupt, type OperationOptions } from './socket-operations.ts'
@@ -41,12 +51,15 @@ export function openWebSocketDoor(options: Options): void {
     handleProtocols: protocols => handleProtocols(protocols),
   })
   const protocol = createProtocol(options)
+  const pulse = createPulse()
+  // Made out here, since it stays with the stream and would keep the request there.
+  const onBroken = (error: Error) => options.log.debug({ err: error }, 'an upgrade broke off')
   server.on('upgrade', (request, stream, head) => {
-    stream.on('error', error => options.log.debug({ err: error }, 'an upgrade broke off'))
+    stream.on('error', onBroken)
     if (request.url?.split('?', 1)[0]?.replace(/\/$/, '') !== graphqlPath) return refuseUpgrade(stream, '404 Not Found')
     if (isStopping()) return refuseUpgrade(stream, '503 Service Unavailable')
     if (isForeignPage(request.headers, config)) return refuseUpgrade(stream, '403 Forbidden')
-    sockets.handleUpgrade(request, stream, head, socket => serve(socket, request, protocol, options))
+    sockets.handleUpgrade(request, stream, head, socket => serve(socket, request, protocol, pulse, options))
   })
 }
 
@@ -60,10 +73,9 @@ function createProtocol(options: Options) {
     connectionInitWaitTimeout: 3_000,
     onConnect: async ({ extra: { line }, connectionParams }) => {
       const { authorization, Authorization, acceptLanguage } = connectionParams ?? {}
-      line.locale = negotiateLocale(
-        typeof acceptLanguage === 'string' ? acceptLanguage : line.headers['accept-language'],
-      )
-      const given = authorization ?? Authorization ?? line.headers.authorization
+      if (typeof acceptLanguage === 'string') line.locale = negotiateLocale(acceptLanguage)
+      const given = authorization ?? Authorization ?? line.authorization
+      line.authorization = undefined
       try {
         line.actor = await identify(services, given === undefined || given === null ? undefined : String(given))
       } catch (error) {
@@ -146,13 +158,14 @@ function serve(
   socket: WebSocket,
   request: IncomingMessage,
   protocol: ReturnType<typeof createProtocol>,
+  pulse: Pulse,
   options: Options,
 ): void {
   const { connections, metrics, services, log } = options
   const line: Line = {
     socket,
     id: readRequestId(request.headers),
-    headers: request.headers,
+    authorization: request.headers.authorization,
     metrics,
     feed: services.feed,
     locale: negotiateLocale(request.headers['accept-language']),
@@ -162,7 +175,6 @@ function serve(
     isDraining: false,
     running: new Set(),
     followed: new Map(),
-    flushed: Promise.resolve(),
     close: reason => endLine(line, reason),
   }
   const turns = createTurns()
@@ -171,7 +183,10 @@ function serve(
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: data => (transmit(line, data) ? line.flushed : undefined),
+      send: data =>
+        new Promise(resolve => {
+          if (!transmit(line, data, resolve)) resolve()
+        }),
       close: (code = 1000, reason = '') => closeLine(line, code, reason),
       // What a ping carries is not sent back, and strangers get no answer.
       onPing: () => {
@@ -194,7 +209,7 @@ function serve(
   socket.on('ping', data => {
     if (mayWrite(line)) socket.pong(data)
   })
-  const stopWatching = watchPulse(line)
+  const stopWatching = pulse.watch(line)
   socket.on('error', error => log.debug({ requestId: line.id, err: error }, 'a socket failed'))
   socket.once('close', (code, reason) => {
     stopWatching()

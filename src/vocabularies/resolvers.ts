@@ -1,12 +1,19 @@
+import { fieldsOf, findMany } from '../graphql/fields.ts'
 import type { Resolvers } from '../graphql/generated.ts'
 import { translated } from '../languages.ts'
-import { listTerms } from './store.ts'
+import { termsOf } from './reads.ts'
+import type { TermRow, VocabularyName } from './store.ts'
+
+const { from } = fieldsOf<TermRow>()
 
 export const vocabularyResolvers: Resolvers = {
   Query: {
-    vocabulary: (_, { name }, { request }) => listTerms(request.db, name),
+    vocabulary: findMany(termsOf, ({ name }: { name: VocabularyName }) => name),
   },
   Term: {
-    label: (term, { locale }, context) => translated(term.labels, locale ?? context.locale) ?? term.code,
+    label: from(
+      ['labels', 'code'],
+      (term, { locale }, context) => translated(term.labels, locale ?? context.locale) ?? term.code,
+    ),
   },
 }

@@ -6,11 +6,6 @@ import type { VocabularyTerms } from '../database/tables.ts'
 export type TermRow = Selectable<VocabularyTerms>
 export type VocabularyName = TermRow['vocabulary']
 
-/** All words of one vocabulary, in their order. */
-export function listTerms(db: Db, vocabulary: VocabularyName): Promise<TermRow[]> {
-  return db.selectFrom('vocabularyTerms').selectAll().where('vocabulary', '=', vocabulary).orderBy('position').execute()
-}
-
 /** The words with these keys, written `FIELD digital_twin`. */
 export function findTerms(db: Db, keys: readonly string[]): Promise<TermRow[]> {
   return db

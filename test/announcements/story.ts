@@ -1,6 +1,7 @@
 import { graphql } from 'graphql'
-import { type CompiledQuery, type Kysely, PostgresQueryCompiler, type RootOperationNode, sql } from 'kysely'
+import { CompiledQuery, type Kysely, PostgresQueryCompiler, type RootOperationNode, sql } from 'kysely'
 import type { Actor } from '../../src/access/actor.ts'
+import { readFlat, setReader } from '../../src/database/reader.ts'
 import { createContext } from '../../src/graphql/context.ts'
 import { type LiveSource, mayHear } from '../../src/graphql/live.ts'
 import type { JournalEvent } from '../../src/journal/catalog.ts'
@@ -112,9 +113,19 @@ export async function statementsOf(alliance: Alliance, actor: Actor, source: str
     },
     // Once for each statement, where transformQuery also sees those within another.
     transformResult: async ({ result, queryId }) => {
-      sent.push(compiler.compileQuery(seen.get(queryId)!, queryId))
+      const node = seen.get(queryId)
+      // Counts of lists were compiled by another handle.
+      sent.push(node ? compiler.compileQuery(node, queryId) : CompiledQuery.raw('select count(*)'))
       return result
     },
+  })
+  setReader(db, {
+    rows: (text, parameters) => {
+      const statement = CompiledQuery.raw(text, [...parameters])
+      sent.push(statement)
+      return readFlat(alliance.db, statement, parameters)
+    },
+    close: async () => undefined,
   })
   const contextValue = createContext({ ...alliance.services, db }, { actor, locale: 'en' })
   const { errors } = await graphql({ schema: alliance.schema, source, contextValue })

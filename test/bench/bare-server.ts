@@ -7,9 +7,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import pg from 'pg'
 import { WebSocket, WebSocketServer } from 'ws'
-import { pageSql, profileSql, updateSql } from './works.ts'
+import { dashboardSql, pageSql, profileSql, updateSql } from './bare-sql.ts'
+import { poolSize } from './contestants.ts'
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 })
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: poolSize })
 
 async function ask(name: string, text: string, values: unknown[]): Promise<string | undefined> {
   const { rows } = await pool.query<{ body: string }>({ name, text, values })
@@ -36,8 +37,12 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   }
   if (url.startsWith('/members?')) {
     const query = new URLSearchParams(url.slice('/members?'.length))
-    const page = await ask('page', pageSql, [query.get('kind'), query.get('region')])
+    const page = await ask('page', pageSql, [query.get('kind'), query.get('facet')])
     return answer(response, `{"data":{"members":${page}}}`)
+  }
+  if (url.startsWith('/projects?')) {
+    const query = new URLSearchParams(url.slice('/projects?'.length))
+    return answer(response, `{"data":{"projects":${await ask('dashboard', dashboardSql, [query.get('field')])}}}`)
   }
   if (url === '/update') {
     const { id, version, summary } = JSON.parse(await readBody(request))

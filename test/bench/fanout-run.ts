@@ -1,5 +1,6 @@
-import type { Arrival, AwaitCommand, OpenCommand } from './fanout.ts'
-import { clock, processorTime, type Runner, startWorker } from './processes.ts'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Arrival, AwaitCommand, OpenCommand, Operation } from './fanout.ts'
+import { clock, type Runner, startWorker } from './processes.ts'
 import type { FanoutSample } from './report.ts'
 import { type Contestant, subscriptionDocument } from './works.ts'
 
@@ -23,8 +24,13 @@ const publishDocument = `mutation Publish($id: ID!, $version: Int!) {
 }`
 
 type Payload = { announcement: { id: string; version: number } | null; userErrors: unknown[] }
+/** An announcement that is not published yet. */
+export interface Draft {
+  readonly id: string
+  readonly version: number
+}
 
-async function mutate(port: number, token: string, query: string, variables: unknown): Promise<Payload> {
+async function mutate(port: number, token: string, query: string, variables: unknown): Promise<Draft> {
   const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
@@ -34,44 +40,89 @@ async function mutate(port: number, token: string, query: string, variables: unk
   const payload = Object.values(data ?? {})[0]
   if (errors || !payload?.announcement || payload.userErrors.length > 0)
     throw new Error(`A mutation was refused: ${JSON.stringify(errors ?? payload)}`)
-  return payload
+  return payload.announcement
+}
+
+/** Drafts an announcement for everybody. */
+export function draft(port: number, token: string): Promise<Draft> {
+  const input = {
+    titles: [{ locale: 'zh-Hans', text: '关于召开元宇宙生态共建联盟年度大会的通知' }],
+    bodies: [{ locale: 'zh-Hans', text: '各成员单位：年度大会将于下月召开，请安排代表参会。' }],
+    category: 'NOTICE',
+    audience: { include: [{ public: true }] },
+  }
+  return mutate(port, token, draftDocument, { input })
+}
+
+/** Publishes it; resolves when the service has acknowledged that. */
+export function publish(port: number, token: string, announcement: Draft): Promise<Draft> {
+  return mutate(port, token, publishDocument, announcement)
+}
+
+/**
+ * Subscriptions of so many groups that share no execution, though all hear the same text: every other one is a document of
+ * its own, the rest differ in a variable, for which the service looks into the database.
+ */
+export function operationsOf(groups: number): Operation[] {
+  if (groups === 1) return [{ query: subscriptionDocument }]
+  const [name, field] = ['subscription Published', 'announcementPublished']
+  const filtered = subscriptionDocument
+    .replace(name, `${name}($since: DateTime)`)
+    .replace(field, `${field}(filter: { publishedSince: $since })`)
+  return Array.from({ length: groups }, (_, i) =>
+    i % 2 === 0
+      ? { query: subscriptionDocument.replace(name, `${name}${i}`) }
+      : { query: filtered, variables: { since: new Date(Date.UTC(2020, 0, i)).toISOString() } },
+  )
+}
+
+/**
+ * Microseconds of processor that a process has used, as the scheduler counts them: one fan-out is short against the ticks
+ * of `processorTime`. Null where the system does not tell as Linux does.
+ */
+function processorMicros(pid: number): number | null {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`)
+    const nanos = tasks.map(task =>
+      Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ', 1)[0]),
+    )
+    return nanos.reduce((sum, value) => sum + value, 0) / 1000
+  } catch {
+    return null
+  }
 }
 
 /**
  * Connects the listeners of both: to the service by graphql-transport-ws, to the yardstick by bare `ws`, which sends the
  * same bytes.
+ * @param operations what the listeners of the service subscribe to, one after the other; see `operationsOf`
  */
 export async function openFanout(
   runners: Record<Contestant, Runner>,
   token: string,
   sockets: number,
   progress: (message: string) => void,
+  operations: readonly Operation[] = operationsOf(1),
 ): Promise<Fanout> {
   const listeners = await startWorker(new URL('./fanout.ts', import.meta.url))
   let frame = ''
 
   /** Publishes one announcement; the yardstick sends the frame that the service sent last. */
-  async function publish(contestant: Contestant, patience: number) {
+  async function announce(contestant: Contestant, patience: number) {
     const { port, child } = runners[contestant]
-    const input = {
-      titles: [{ locale: 'zh-Hans', text: '关于召开元宇宙生态共建联盟年度大会的通知' }],
-      bodies: [{ locale: 'zh-Hans', text: '各成员单位：年度大会将于下月召开，请安排代表参会。' }],
-      category: 'NOTICE',
-      audience: { include: [{ public: true }] },
-    }
-    const draft = contestant === 'ours' ? (await mutate(port, token, draftDocument, { input })).announcement : null
+    const announcement = contestant === 'ours' ? await draft(port, token) : null
     await listeners.ask({ do: 'await', contestant, patience } satisfies AwaitCommand)
     const coming = listeners.hear<Arrival>()
     coming.catch(() => undefined)
-    const before = processorTime(child.pid)
+    const before = processorMicros(child.pid)
     const asked = clock()
-    if (draft) await mutate(port, token, publishDocument, draft)
+    if (announcement) await publish(port, token, announcement)
     else await fetch(`http://127.0.0.1:${port}/publish`, { method: 'POST', body: frame }).then(r => r.text())
     const acknowledged = clock()
     const arrival = await coming
-    const after = processorTime(child.pid)
+    const after = processorMicros(child.pid)
     if (arrival.fault !== null) throw new Error(`fanout of ${contestant}: ${arrival.fault}`)
-    if (draft && arrival.count > 0 && !arrival.frame.includes(draft.id))
+    if (announcement && arrival.count > 0 && !arrival.frame.includes(announcement.id))
       throw new Error(`fanout of ${contestant}: another event came: ${arrival.frame}`)
     const { first, last, count } = arrival
     const cpuMicros = before === null || after === null ? null : (after - before) / sockets
@@ -80,12 +131,10 @@ export async function openFanout(
 
   async function open(contestant: Contestant): Promise<void> {
     const { port } = runners[contestant]
-    const [url, document] =
-      contestant === 'ours'
-        ? [`ws://127.0.0.1:${port}/graphql`, subscriptionDocument]
-        : [`ws://127.0.0.1:${port}`, null]
+    const [path, asked] = contestant === 'ours' ? ['/graphql', operations] : ['', null]
+    const url = `ws://127.0.0.1:${port}${path}`
     const begun = clock()
-    await listeners.ask({ do: 'open', contestant, url, count: sockets, document } satisfies OpenCommand)
+    await listeners.ask({ do: 'open', contestant, url, count: sockets, operations: asked } satisfies OpenCommand)
     progress(`${sockets} sockets to ${contestant} open after ${Math.round(clock() - begun)} ms`)
   }
 
@@ -93,7 +142,7 @@ export async function openFanout(
     await open('ours')
     // A subscription is not acknowledged: the first that reaches all tells that all stand.
     for (let attempt = 1; ; attempt++) {
-      const { frame: seen, sample } = await publish('ours', 5_000)
+      const { frame: seen, sample } = await announce('ours', 5_000)
       if (sample.count === sockets) {
         frame = seen
         break
@@ -102,7 +151,7 @@ export async function openFanout(
     }
     await open('bare')
     for (let i = 0; i < warmups; i++)
-      for (const contestant of ['ours', 'bare'] as const) await publish(contestant, 5_000)
+      for (const contestant of ['ours', 'bare'] as const) await announce(contestant, 5_000)
   } catch (error) {
     await listeners.stop()
     throw error
@@ -112,7 +161,7 @@ export async function openFanout(
     measure: async contestant => {
       const samples: FanoutSample[] = []
       for (let i = 0; i < announcements; i++) {
-        const { sample } = await publish(contestant, 10_000)
+        const { sample } = await announce(contestant, 10_000)
         if (sample.count !== sockets)
           throw new Error(`fanout of ${contestant}: only ${sample.count} of ${sockets} heard an announcement.`)
         samples.push(sample)

@@ -4,22 +4,28 @@
  */
 import WebSocket from 'ws'
 import { clock } from './processes.ts'
-import type { Contestant } from './works.ts'
+
+/** What a listener subscribes to. */
+export interface Operation {
+  readonly query: string
+  readonly variables?: Readonly<Record<string, unknown>>
+}
 
 /** Opens listeners; resolves when all are connected. */
 export interface OpenCommand {
   readonly do: 'open'
-  readonly contestant: Contestant
+  /** Under which they are counted. May be opened in several goes. */
+  readonly contestant: string
   readonly url: string
   readonly count: number
-  /** What each subscribes to by graphql-transport-ws; null to only listen. */
-  readonly document: string | null
+  /** What they subscribe to by graphql-transport-ws, one after the other; null to only listen. */
+  readonly operations: readonly Operation[] | null
 }
 
 /** Waits for one event to reach all listeners. The parent hears 'armed' first, so that it can publish. */
 export interface AwaitCommand {
   readonly do: 'await'
-  readonly contestant: Contestant
+  readonly contestant: string
   /** Milliseconds after which those that have not heard it are given up. */
   readonly patience: number
 }
@@ -39,22 +45,22 @@ interface Watch {
   readonly hear: (data: Buffer) => void
 }
 
-const watches = new Map<Contestant, Watch>()
-const counts = new Map<Contestant, number>()
+const watches = new Map<string, Watch>()
+const counts = new Map<string, number>()
 /** How many sockets shake hands at a time. */
 const batch = 50
 
-function openListener({ url, document, contestant }: OpenCommand): Promise<void> {
+function openListener({ url, operations, contestant }: OpenCommand, index: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, document === null ? [] : ['graphql-transport-ws'], { perMessageDeflate: false })
-    let isReady = document === null
+    const socket = new WebSocket(url, operations === null ? [] : ['graphql-transport-ws'], { perMessageDeflate: false })
+    let isReady = operations === null
     socket.on('error', reject)
     socket.on('close', (code, reason) => {
       console.error(`A socket of ${contestant} was closed: ${code} ${reason}`)
       process.exit(1)
     })
     socket.on('open', () => {
-      if (document === null) resolve()
+      if (operations === null) resolve()
       else socket.send('{"type":"connection_init"}')
     })
     socket.on('message', (data: Buffer) => {
@@ -62,16 +68,19 @@ function openListener({ url, document, contestant }: OpenCommand): Promise<void>
       if (JSON.parse(data.toString('utf8')).type !== 'connection_ack')
         return reject(new Error(`An unexpected message: ${data}`))
       isReady = true
-      socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: document } }))
+      const payload = operations?.[index % operations.length]
+      socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }))
       resolve()
     })
   })
 }
 
 async function open(command: OpenCommand): Promise<string> {
-  for (let opened = 0; opened < command.count; opened += batch)
-    await Promise.all(Array.from({ length: Math.min(batch, command.count - opened) }, () => openListener(command)))
-  counts.set(command.contestant, command.count)
+  for (let opened = 0; opened < command.count; opened += batch) {
+    const size = Math.min(batch, command.count - opened)
+    await Promise.all(Array.from({ length: size }, (_, i) => openListener(command, opened + i)))
+  }
+  counts.set(command.contestant, (counts.get(command.contestant) ?? 0) + command.count)
   return 'open'
 }
 

@@ -1,9 +1,11 @@
 /**
  * The load: a fixed number of callers, each with one connection that is kept open and one request at a time. A process
  * of its own, so that it shares no event loop with a server. Takes jobs from its parent, one at a time.
+ *
+ * It must cost less than any server, so it has no promise per request and reads no more of an answer than it checks.
  */
 import { connect, type Socket } from 'node:net'
-import { type Contestant, type MemberTarget, updateRequest } from './works.ts'
+import { type Dialect, type MemberTarget, updateRequest } from './works.ts'
 
 /** One measurement. */
 export interface Job {
@@ -24,7 +26,8 @@ interface ReadCalls {
 /** Members to change over and over; the load keeps their versions from job to job. */
 interface UpdateCalls {
   readonly kind: 'update'
-  readonly contestant: Contestant
+  readonly contestant: string
+  readonly dialect: Dialect
   readonly token: string
   readonly targets: readonly MemberTarget[]
 }
@@ -41,56 +44,77 @@ export interface Measurement {
   readonly firstError: string | null
 }
 
+/** One answer; `parts` are the pieces of head and body as they came. */
 interface Answer {
   readonly status: number
-  readonly body: Buffer
+  readonly bodyLength: number
+  readonly parts: readonly Buffer[]
 }
 
 /** One request and the check of its answer: null when it is right, else what is wrong with it. */
 interface Call {
-  readonly text: string
+  readonly request: Buffer
   readonly check: (answer: Answer) => string | null
 }
 
-const show = ({ status, body }: Answer) => `${status} ${body.toString('utf8').slice(0, 500)}`
+const textOf = ({ parts }: Answer) => Buffer.concat(parts).toString('utf8')
+const show = (answer: Answer) => textOf(answer).slice(0, 1000)
 
-/** A connection that answers one request after the other. */
-async function openConnection(port: number) {
+/** A connection that answers one request after the other: `onAnswer` may send the next at once. */
+async function openConnection(port: number, onAnswer: (answer: Answer) => void, onError: (error: Error) => void) {
   const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   let parts: Buffer[] = []
-  let waiting: PromiseWithResolvers<Answer> | undefined
-  const fail = (error: Error) => waiting?.reject(error)
-  socket.on('error', fail)
-  socket.on('close', () => fail(new Error('The server closed the connection.')))
-  socket.on('data', chunk => {
-    parts.push(chunk)
-    const all = parts.length === 1 ? chunk : Buffer.concat(parts)
+  let received = 0
+  /** Bytes of the whole answer; 0 while its head is not there. */
+  let expected = 0
+  let status = 0
+  let bodyLength = 0
+  const begin = () => {
+    parts = []
+    received = 0
+    expected = 0
+  }
+  const readHead = (): boolean => {
+    const all = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     const headEnd = all.indexOf('\r\n\r\n')
-    if (headEnd < 0) return
+    if (headEnd < 0) return false
     const head = all.toString('latin1', 0, headEnd)
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
-    if (length === undefined) return fail(new Error(`An answer without Content-Length: ${head}`))
-    if (all.length < headEnd + 4 + Number(length)) return
-    parts = []
-    waiting?.resolve({ status: Number(head.slice(9, 12)), body: all.subarray(headEnd + 4) })
+    if (length === undefined) {
+      onError(new Error(`An answer without Content-Length: ${head}`))
+      return false
+    }
+    status = Number(head.slice(9, 12))
+    bodyLength = Number(length)
+    expected = headEnd + 4 + bodyLength
+    return true
+  }
+  socket.on('error', onError)
+  socket.on('close', () => onError(new Error('The server closed the connection.')))
+  socket.on('data', chunk => {
+    parts.push(chunk)
+    received += chunk.length
+    if ((expected === 0 && !readHead()) || received < expected) return
+    const answer = { status, bodyLength, parts }
+    begin()
+    onAnswer(answer)
   })
-  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   return {
-    ask: (text: string): Promise<Answer> => {
-      waiting = Promise.withResolvers()
-      socket.write(text)
-      return waiting.promise
+    send: (request: Buffer) => socket.write(request),
+    close: () => {
+      socket.removeAllListeners('close')
+      socket.destroy()
     },
-    close: () => socket.destroy(),
   }
 }
 
 function readCalls({ requests }: ReadCalls): () => () => Call {
   const calls = requests.map(({ text, bytes }) => ({
-    text,
+    request: Buffer.from(text),
     check: (answer: Answer) => {
-      const isRight = answer.status === 200 && answer.body.length === bytes
-      return isRight ? null : `expected 200 with ${bytes} bytes, not ${answer.body.length}: ${show(answer)}`
+      const isRight = answer.status === 200 && answer.bodyLength === bytes
+      return isRight ? null : `expected 200 with ${bytes} bytes, not ${answer.bodyLength}: ${show(answer)}`
     },
   }))
   let next = 0
@@ -100,7 +124,7 @@ function readCalls({ requests }: ReadCalls): () => () => Call {
 const versions = new Map<string, number>()
 
 /** Each caller has members of its own, so that none meets a version that another made. */
-function updateCalls({ contestant, token, targets }: UpdateCalls, clients: number): () => () => Call {
+function updateCalls({ contestant, dialect, token, targets }: UpdateCalls, clients: number): () => () => Call {
   let client = 0
   return () => {
     const own = targets.filter((_, i) => i % clients === client)
@@ -111,11 +135,10 @@ function updateCalls({ contestant, token, targets }: UpdateCalls, clients: numbe
       const key = `${contestant} ${target.uuid}`
       const version = versions.get(key) ?? 1
       return {
-        text: updateRequest(contestant, target, version, token),
+        request: Buffer.from(updateRequest(dialect, target, version, token)),
         check: answer => {
-          const body = answer.body.toString('utf8')
-          const isRight =
-            body.includes('"userErrors":[]') && Number(/"version" ?: ?(\d+)/.exec(body)?.[1]) === version + 1
+          const text = textOf(answer)
+          const isRight = Number(/"version" ?: ?(\d+)/.exec(text)?.[1]) === version + 1 && !text.includes('CONFLICT')
           if (answer.status !== 200 || !isRight) return `expected version ${version + 1}: ${show(answer)}`
           versions.set(key, version + 1)
           return null
@@ -128,32 +151,48 @@ function updateCalls({ contestant, token, targets }: UpdateCalls, clients: numbe
 async function measure(job: Job): Promise<Measurement> {
   const { port, clients, calls } = job
   const makeCaller = calls.kind === 'read' ? readCalls(calls) : updateCalls(calls, clients)
-  const connections = await Promise.all(Array.from({ length: clients }, () => openConnection(port)))
   const latencies: number[] = []
   let allRequests = 0
   let errors = 0
   let firstError: string | null = null
-  const begin = performance.now() + job.warmup * 1000
-  const end = begin + job.seconds * 1000
+  let begin = 0
+  let end = 0
 
-  await Promise.all(
-    connections.map(async connection => {
+  const callers = await Promise.all(
+    Array.from({ length: clients }, async () => {
       const nextCall = makeCaller()
-      for (;;) {
-        const sent = performance.now()
-        if (sent >= end) return
-        const call = nextCall()
-        const wrong = call.check(await connection.ask(call.text))
-        const received = performance.now()
-        allRequests++
-        if (received >= begin && received < end) latencies.push(received - sent)
-        if (wrong === null) continue
-        errors++
-        firstError ??= wrong
+      const done = Promise.withResolvers<void>()
+      let sent = 0
+      let call: Call
+      const next = () => {
+        sent = performance.now()
+        if (sent >= end) return done.resolve()
+        call = nextCall()
+        connection.send(call.request)
       }
+      const connection = await openConnection(
+        port,
+        answer => {
+          const received = performance.now()
+          const wrong = call.check(answer)
+          allRequests++
+          if (received >= begin && received < end) latencies.push(received - sent)
+          if (wrong !== null) {
+            errors++
+            firstError ??= wrong
+          }
+          next()
+        },
+        done.reject,
+      )
+      return { connection, next, done: done.promise }
     }),
   )
-  for (const connection of connections) connection.close()
+  begin = performance.now() + job.warmup * 1000
+  end = begin + job.seconds * 1000
+  for (const { next } of callers) next()
+  await Promise.all(callers.map(({ done }) => done))
+  for (const { connection } of callers) connection.close()
   latencies.sort((a, b) => a - b)
   const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0
   const requests = latencies.length

@@ -27,7 +27,7 @@ export interface Runner {
 }
 
 /** How long a process may take to begin, and to end. */
-const patience = { start: 60_000, stop: 10_000 }
+const patience = { start: 180_000, stop: 10_000 }
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -36,15 +36,39 @@ export function clock(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** Microseconds of processor that a process has used, by ticks of 10 ms; null where the system does not tell as Linux does. */
-export function processorTime(pid: number): number | null {
+/** The process and those that it started and they started; null where the system does not tell as Linux does. */
+function family(pid: number): number[] | null {
   try {
-    // After the program's name, which may hold anything, the 12th and 13th field: time of its own and of the system for it.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
-    return (Number(fields[11]) + Number(fields[12])) * 10_000
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+    return [pid, ...children.flatMap(child => family(Number(child)) ?? [])]
   } catch {
     return null
   }
+}
+
+function sumOf(pid: number, read: (pid: number) => number): number | null {
+  try {
+    return family(pid)?.reduce((sum, member) => sum + read(member), 0) ?? null
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Microseconds of processor that a process and its children have used, by ticks of 10 ms; null where the system does
+ * not tell as Linux does.
+ */
+export function processorTime(pid: number): number | null {
+  return sumOf(pid, member => {
+    // After the program's name, which may hold anything, the 12th and 13th field: time of its own and of the system for it.
+    const fields = readFileSync(`/proc/${member}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) * 10_000
+  })
+}
+
+/** Megabytes of memory that a process and its children hold; null where the system does not tell as Linux does. */
+export function residentMemory(pid: number): number | null {
+  return sumOf(pid, member => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${member}/status`, 'utf8'))?.[1]) / 1024)
 }
 
 /** A TCP port that nobody uses now. */
@@ -89,8 +113,16 @@ function watch(
 }
 
 /** Starts a file as a process that answers messages, and waits until it says that it is ready. */
-export async function startWorker(file: URL, env: Record<string, string> = {}): Promise<Worker> {
-  const child = fork(file, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+export async function startWorker(
+  file: URL,
+  env: Record<string, string> = {},
+  nodeFlags: readonly string[] = [],
+): Promise<Worker> {
+  const child = fork(file, {
+    env: { ...process.env, ...env },
+    execArgv: [...nodeFlags],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   const { failed, stop } = watch(child, basename(file.pathname))
   const hear = async <Message>(): Promise<Message> => {
     const [message] = await Promise.race([once(child, 'message'), failed])
@@ -111,14 +143,14 @@ export async function startWorker(file: URL, env: Record<string, string> = {}): 
   }
 }
 
-/** Starts the service as an operator would, and waits until it is ready. */
+/** Starts the service as an operator would, and waits until it is ready. @param env its settings besides PORT */
 export async function startService(
-  connectionString: string,
-  port: number,
-  nodeFlags: readonly string[],
-): Promise<Child> {
-  const child = spawn(process.execPath, [...nodeFlags, main], {
-    env: { ...process.env, DATABASE_URL: connectionString, PORT: `${port}`, LOG_LEVEL: 'warn' },
+  env: Readonly<Record<string, string>>,
+): Promise<Child & { readonly port: number; readonly milliseconds: number }> {
+  const port = await findPort()
+  const begun = clock()
+  const child = spawn(process.execPath, [main], {
+    env: { ...process.env, LOG_LEVEL: 'warn', ...env, PORT: `${port}` },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   // Its greeting would mix with the report; what it says last matters only when it fails.
@@ -128,15 +160,15 @@ export async function startService(
       said = (said + chunk).slice(-5_000)
     })
   const { failed, stop } = watch(child, 'the service', () => said)
-  const deadline = Date.now() + patience.start
   const isReady = () =>
     fetch(`http://127.0.0.1:${port}/readyz`).then(
       ({ ok }) => ok,
       () => false,
     )
   while (!(await Promise.race([isReady(), failed]))) {
-    if (Date.now() > deadline) throw new Error(`The service is not ready after ${patience.start / 1000} s.`)
-    await sleep(50)
+    if (clock() - begun > patience.start)
+      throw new Error(`The service is not ready after ${patience.start / 1000} s. ${said}`)
+    await sleep(5)
   }
-  return { pid: child.pid!, stop }
+  return { pid: child.pid!, stop, port, milliseconds: clock() - begun }
 }

@@ -6,18 +6,21 @@ import { migrate } from '../../src/database/migrate.ts'
 import { loadPlaces, loadVocabularies } from '../../src/dataset/places.ts'
 import { type IdType, newUuid, writeId } from '../../src/ids.ts'
 import { latinKey, pinyinKey, searchText, strokeKey } from '../../src/name-keys.ts'
+import { seedProjects } from './seed-projects.ts'
 import type { MemberTarget, PageTarget } from './works.ts'
 
 /** What the works are done on. */
 export interface Targets {
   readonly profile: readonly MemberTarget[]
   readonly page: readonly PageTarget[]
+  /** Fields of work that have more than 20 projects. */
+  readonly dashboard: readonly string[]
   /** None of `profile`, so that the profiles stay as they are. */
   readonly update: readonly MemberTarget[]
 }
 
-/** A member as its row in the database, without what every one has alike. */
-type MemberJson = Record<string, unknown>
+/** A row of a table, without what every one has alike. */
+export type JsonRow = Record<string, unknown>
 
 interface Place {
   readonly code: string
@@ -26,7 +29,7 @@ interface Place {
 }
 
 /** Numbers from 0 to 1 that are the same in every run (mulberry32). */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -158,27 +161,29 @@ function* inventMembers(count: number, places: readonly Place[], terms: Record<s
       search: searchText(names, []),
       created_at: at,
       updated_at: at,
-    } satisfies MemberJson
+    } satisfies JsonRow
   }
 }
 
-async function insertMembers(db: Db, members: Iterable<MemberJson>): Promise<void> {
-  let batch: MemberJson[] = []
+/** Writes rows to a table of the bench's or of the service. */
+export async function insertRows(db: Db, table: string, rows: Iterable<JsonRow>): Promise<void> {
+  const name = sql.table(table)
+  let batch: JsonRow[] = []
   const flush = async () => {
-    await sql`insert into members select * from jsonb_populate_recordset(null::members, ${JSON.stringify(batch)}::jsonb)`.execute(
+    await sql`insert into ${name} select * from jsonb_populate_recordset(null::${name}, ${JSON.stringify(batch)}::jsonb)`.execute(
       db,
     )
     batch = []
   }
-  for (const member of members) if (batch.push(member) === 1_000) await flush()
+  for (const row of rows) if (batch.push(row) === 1_000) await flush()
   if (batch.length > 0) await flush()
 }
 
 /**
- * Fills an empty database: tables, places, vocabularies, invented members, and a token of the secretariat.
+ * Fills an empty database: tables, places, vocabularies, invented members and projects, and a token of the secretariat.
  * @returns the token, which is nowhere kept
  */
-export async function seed(connectionString: string, memberCount: number): Promise<string> {
+export async function seed(connectionString: string, memberCount: number, projectCount: number): Promise<string> {
   const database = openPostgres(connectionString, 2)
   const { db } = database
   try {
@@ -200,7 +205,8 @@ export async function seed(connectionString: string, memberCount: number): Promi
       terms[vocabulary] ??= []
       terms[vocabulary].push(code)
     }
-    await insertMembers(db, inventMembers(memberCount, places.rows, terms))
+    await insertRows(db, 'members', inventMembers(memberCount, places.rows, terms))
+    await seedProjects(db, projectCount, terms.FIELD ?? [])
     await sql`vacuum analyze`.execute(db)
     const person = { name: '秘书处', email: 'bench@example.org' }
     return (await issueSecretariatToken(programRequest(db, now, 'bench'), person)).secret
@@ -227,7 +233,14 @@ export async function chooseTargets(connectionString: string): Promise<Targets> 
       where m.status not in ('WITHDRAWN', 'EXPELLED') and m.kind <> 'CITY' and r.code like '%00'
       group by m.kind, r.code having count(*) > 50
       order by md5(m.kind || r.code) limit 60`.execute(db)
-    return { profile: members.slice(0, 1000), update: members.slice(1000), page: pages.rows }
+    const fields = await sql<{ field: string }>`
+      select field from projects group by field having count(*) > 20 order by field`.execute(db)
+    return {
+      profile: members.slice(0, 1000),
+      update: members.slice(1000),
+      page: pages.rows,
+      dashboard: fields.rows.map(({ field }) => field),
+    }
   } finally {
     await database.close()
   }

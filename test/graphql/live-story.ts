@@ -1,11 +1,13 @@
 import { makeExecutableSchema } from '@graphql-tools/schema'
 import { type DocumentNode, type ExecutionResult, type GraphQLError, parse } from 'graphql'
 import { type Actor, anonymous, type Officer, type PortalKey, type Staff } from '../../src/access/actor.ts'
+import { createBearers } from '../../src/access/bearers.ts'
 import { officerPermissions, secretariatPermissions } from '../../src/access/permissions.ts'
 import type { Db } from '../../src/database/client.ts'
 import { InvalidInput, text } from '../../src/errors.ts'
 import type { Context, Services } from '../../src/graphql/context.ts'
 import { liveField } from '../../src/graphql/live.ts'
+import type { Outcome } from '../../src/graphql/live-execution.ts'
 import { createLiveHub, type LiveHub, type Results } from '../../src/graphql/live-hub.ts'
 import type { LiveRequest } from '../../src/graphql/live-operation.ts'
 import type { SignedIn } from '../../src/graphql/live-rights.ts'
@@ -147,7 +149,7 @@ export async function startLive(patience = 10_000): Promise<LiveStory> {
   const schema = enforcePermissions(makeExecutableSchema({ typeDefs: sdl, resolvers }))
 
   const story: Pick<LiveStory, 'now'> = { now: new Date() }
-  const services: Services = { db, feed, wake: sequencer.wake, now: () => story.now }
+  const services: Services = { db, feed, bearers: createBearers(), wake: sequencer.wake, now: () => story.now }
   const hub = createLiveHub({
     schema,
     services,
@@ -215,16 +217,22 @@ export interface Joined {
   leave(): Promise<unknown>
 }
 
-/** Joins, and fails when the operation is refused. */
-export async function join(hub: LiveHub, asked: LiveRequest, drained?: () => Promise<void>): Promise<Joined> {
+/** Joins, and fails when the operation is refused. `onSend` is called when a result was sent. */
+export async function join(
+  hub: LiveHub,
+  asked: LiveRequest,
+  drained?: () => Promise<void>,
+  onSend?: (outcome: Outcome) => void,
+): Promise<Joined> {
   const results: Joined['results'] = []
   const places: number[] = []
   let reached: (() => void) | undefined
   const stream = await hub.join(asked, {
-    send: (serialised, seq) => {
-      results.push(JSON.parse(serialised))
-      places.push(seq)
+    send: outcome => {
+      results.push(JSON.parse(outcome.frame('1').toString()).payload)
+      places.push(outcome.seq)
       reached?.()
+      onSend?.(outcome)
     },
     ...(drained && { drained }),
   })

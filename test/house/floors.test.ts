@@ -16,6 +16,7 @@ function floor(file: string): number {
   if (folder === '') return ['main.ts', 'cli.ts'].includes(name) ? 10 : 0
   if (folder === 'database') return 1
   if (folder === 'journal') return 2
+  if (folder === 'reads') return 3
   if (folder === 'graphql') return 7
   if (folder === 'server' || folder === 'dataset' || folder === 'portal') return 9
   const byRole: Record<string, number> = { store: 4, policy: 5, service: 6, resolvers: 8 }

@@ -1,10 +1,10 @@
 import { type Db, openPostgres } from '../../src/database/client.ts'
 import { transact } from '../../src/database/transaction.ts'
 import { newUuid } from '../../src/ids.ts'
-import type { EventType, JournalEvent, NewEvent } from '../../src/journal/catalog.ts'
+import type { JournalEvent, NewEvent } from '../../src/journal/catalog.ts'
 import type { Position } from '../../src/journal/cursor.ts'
 import type { Feed } from '../../src/journal/feed.ts'
-import { appendEvent } from '../../src/journal/outbox.ts'
+import { appendEvents } from '../../src/journal/outbox.ts'
 
 /** Commits events, each about a subject of its own unless told otherwise. Answers the subjects. */
 export async function write(db: Db, ...events: Partial<NewEvent>[]): Promise<string[]> {
@@ -17,10 +17,8 @@ export async function write(db: Db, ...events: Partial<NewEvent>[]): Promise<str
       ...event,
     }),
   )
-  await transact(db, async tx => {
-    for (const event of whole)
-      await appendEvent<EventType>(tx, event, { actor: 'test', onBehalfOf: null, requestId: null, at: new Date() })
-  })
+  const cause = { actor: 'test', onBehalfOf: null, requestId: null, at: new Date() }
+  await transact(db, tx => appendEvents(tx, whole, cause))
   return whole.map(event => event.subject)
 }
 

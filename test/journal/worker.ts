@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { makeExecutableSchema } from '@graphql-tools/schema'
 import { parse } from 'graphql'
 import { anonymous } from '../../src/access/actor.ts'
+import { createBearers } from '../../src/access/bearers.ts'
 import { openPostgres } from '../../src/database/client.ts'
 import { liveField } from '../../src/graphql/live.ts'
 import { createLiveHub } from '../../src/graphql/live-hub.ts'
@@ -52,7 +53,7 @@ const hub = createLiveHub({
       type Happening { cursor: String! subject: String! }`,
     resolvers: { Subscription: { happened } },
   }),
-  services: { db, feed, wake: sequencer.wake, now: () => new Date() },
+  services: { db, feed, bearers: createBearers(), wake: sequencer.wake, now: () => new Date() },
   formatErrors: errors => errors,
   onError: unexpected,
 })
@@ -65,8 +66,10 @@ async function subscribe(subscriber: number, after: string): Promise<(subject: s
   const results = await hub.join(
     { document, variables: { after }, actor: anonymous, locale: 'en' },
     {
-      send: (serialised, seq) => {
-        const { data } = JSON.parse(serialised) as { data: { happened: { cursor: string; subject: string } } }
+      send: ({ frame, seq }) => {
+        const { data } = JSON.parse(frame('1').toString()).payload as {
+          data: { happened: { cursor: string; subject: string } }
+        }
         subjects.add(data.happened.subject)
         send({ subscriber, heard: { seq, ...data.happened } })
         check?.()

@@ -33,7 +33,7 @@ async function told(actor: Actor, filter?: object) {
 }
 
 it('tells a mirror of a change of the profile, with the member as it stands now', async () => {
-  await updateProfile(alliance.request(), member.uuid, { expectedVersion: 2, profile: { size: 9 } })
+  await updateProfile(alliance.request(), member.row, { expectedVersion: 2, profile: { size: 9 } })
   const portal = await alliance.portal()
   expect(await told(portal)).toMatchObject({ change: 'PROFILE', memberId: member.id, member: { size: 9 } })
   expect(await told(portal, { regions: [places.sichuan] })).toMatchObject({ member: { size: 9 } })
@@ -43,7 +43,7 @@ it('tells of a member that does not meet the filter, or is no longer to be seen,
   const portal = await alliance.portal()
   const gone = { memberId: member.id, member: null }
   expect(await told(portal, { regions: [places.shenzhen] })).toEqual({ ...gone, change: 'PROFILE' })
-  await decideMembership(alliance.request(), member.uuid, 'WITHDRAW', { expectedVersion: 3, reason: '退会' })
+  await decideMembership(alliance.request(), member.row, 'WITHDRAW', { expectedVersion: 3, reason: '退会' })
   expect(await told(portal)).toEqual({ ...gone, change: 'MEMBERSHIP' })
   const secretariat = await alliance.secretariat()
   expect(await told(secretariat)).toMatchObject({ change: 'MEMBERSHIP', member: { status: 'WITHDRAWN' } })

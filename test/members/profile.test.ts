@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { writeId } from '../../src/ids.ts'
+import { startSequencer } from '../../src/journal/sequencer.ts'
 import { type Alliance, createAlliance, errorCodes, type TestMember } from '../support/alliance.ts'
 
 interface Outcome {
@@ -235,12 +236,60 @@ describe('a change of a profile', () => {
     expect(late.userErrors).toMatchObject([{ code: 'CONFLICT', field: ['input', 'expectedVersion'] }])
   })
 
-  it('wins once when 20 come at the same time with the same version', async () => {
-    const outcomes = await Promise.all(Array.from({ length: 20 }, (_, i) => change({ size: i + 1 })))
+  it('wins once when 50 come at the same time with the same version, whether they hold the member or not', async () => {
+    const parent = await alliance.member()
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => change(i % 5 === 0 ? { size: i + 1, parent: parent.id } : { size: i + 1 })),
+    )
     expect(outcomes.filter(({ userErrors }) => userErrors.length === 0)).toHaveLength(1)
-    expect(outcomes.flatMap(({ userErrors }) => userErrors.map(({ code }) => code))).toEqual(Array(19).fill('CONFLICT'))
+    expect(outcomes.flatMap(({ userErrors }) => userErrors.map(({ code }) => code))).toEqual(Array(49).fill('CONFLICT'))
+    for (const late of outcomes) expect(late.member?.version).toBe(member.row.version + 1)
     const revisions = alliance.db.selectFrom('memberRevisions').select('version').where('memberId', '=', member.uuid)
     expect((await revisions.execute()).map(({ version }) => version).sort()).toEqual([1, member.row.version + 1])
+    const events = alliance.db.selectFrom('outbox').select('detail').where('subject', '=', member.uuid)
+    expect(await events.where('type', '=', 'member.profile').execute()).toHaveLength(1)
+  })
+
+  it('is one look and one statement', async () => {
+    expect(await alliance.countStatements(() => change({ size: 4 }))).toBe(2)
+  })
+
+  it('keeps every text that it does not name', async () => {
+    const long = '元宇宙'.repeat(3000)
+    await change({ descriptions: [{ locale: 'zh-Hans', text: long }], summaries: [{ locale: 'en', text: 'Example' }] })
+    const { version } = member.row
+    member = { ...member, row: { ...member.row, version: version + 1 } }
+    await change({ websiteUrl: 'https://yungu.example.org' })
+    const row = await alliance.db
+      .selectFrom('members')
+      .selectAll()
+      .where('id', '=', member.uuid)
+      .executeTakeFirstOrThrow()
+    expect(row).toMatchObject({
+      version: version + 2,
+      names: member.row.names,
+      summaries: { en: 'Example' },
+      descriptions: { 'zh-Hans': long },
+      pinyinKey: member.row.pinyinKey,
+      search: member.row.search,
+      websiteUrl: 'https://yungu.example.org/',
+    })
+  })
+
+  it('whose process dies before the journal heard of it is told all the same', async () => {
+    // `alliance` has no sequencer: nobody is woken for this change.
+    await change({ size: 5 })
+    const { promise: sequenced, resolve: onSequenced } = Promise.withResolvers<number>()
+    const { db } = alliance
+    const onError = (error: unknown) => expect.unreachable(String(error))
+    const sequencer = startSequencer({ db, connectionString: null, onSequenced, onError })
+    await sequenced
+    await sequencer.stop()
+    const told = db.selectFrom('eventLog').select(['type', 'detail']).where('subject', '=', member.uuid).orderBy('seq')
+    expect((await told.execute()).at(-1)).toEqual({
+      type: 'member.profile',
+      detail: { version: member.row.version + 1, fields: ['size'] },
+    })
   })
 })
 

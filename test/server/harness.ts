@@ -13,7 +13,7 @@ import { InvalidInput, text, Unavailable } from '../../src/errors.ts'
 import type { Context } from '../../src/graphql/context.ts'
 import { liveField } from '../../src/graphql/live.ts'
 import { scalars } from '../../src/graphql/scalars.ts'
-import { appendEvent } from '../../src/journal/outbox.ts'
+import { appendEvents } from '../../src/journal/outbox.ts'
 import { createLog } from '../../src/server/log.ts'
 import { type Service, startService } from '../../src/server/service.ts'
 import { createDatabase } from '../support/database.ts'
@@ -175,14 +175,10 @@ export async function run(
       }),
     happen: async () => {
       const subject = randomUUID()
-      await transact(services.db, tx =>
-        appendEvent(
-          tx,
-          { type: 'portal.registered', subject, detail: {}, audience: 'PUBLIC' },
-          { actor: 'test', onBehalfOf: null, requestId: null, at: services.now() },
-        ),
-      )
-      services.wake()
+      const event = { type: 'portal.registered', subject, detail: {}, audience: 'PUBLIC' } as const
+      const cause = { actor: 'test', onBehalfOf: null, requestId: null, at: services.now() }
+      await transact(services.db, tx => appendEvents(tx, [event], cause))
+      services.wake([event])
       return subject
     },
     end: async () => {

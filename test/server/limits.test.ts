@@ -187,6 +187,21 @@ describe('the cost', () => {
     expect(costOf('mutation { act }')).toBe(0)
   })
 
+  test('of the same document follows its variables', () => {
+    const document = parse(
+      'query ($n: Int = 4, $ids: [ID!]!) { things(first: $n) { nodes { id } } nodes(ids: $ids) { id } }',
+    )
+    const of = (variables: Record<string, unknown>) =>
+      countCost(toySchema(), document, getOperationAST(document, null)!, variables)
+    for (let round = 0; round < 2; round++) {
+      expect(of({ ids: [] })).toBe(1 + 4)
+      expect(of({ n: null, ids: [] })).toBe(1 + 20)
+      expect(of({ n: 7, ids: [] })).toBe(1 + 7)
+      expect(of({ n: 7, ids: ['a', 'b'] })).toBe(1 + 7 + 2)
+      expect(of({ n: 7, ids: ['c', 'd'] })).toBe(1 + 7 + 2)
+    }
+  })
+
   test('of introspection is small once, and too much over and over', () => {
     const schema = buildASTSchema(parse(readSdl()))
     const of = (query: string) => {

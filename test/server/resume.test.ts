@@ -112,7 +112,7 @@ test('the officer of an expelled member is shut out at once, with the reason', a
   })
   await subscribed(real, 3)
   const started = performance.now()
-  await decideMembership(real.request(), member.uuid, 'EXPEL', {
+  await decideMembership(real.request(), member.row, 'EXPEL', {
     expectedVersion: member.row.version,
     reason: '严重违反章程',
   })

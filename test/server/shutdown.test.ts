@@ -1,60 +1,14 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { get, request as httpRequest } from 'node:http'
+import { request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
-import { createPostgresDatabase, itOnPglite, onPostgres } from '../support/database.ts'
+import { itOnPglite } from '../support/database.ts'
 import { openLine, type Running, run, subscribed, subscription } from './harness.ts'
+import { launch, readiness } from './launch.ts'
 
 // Every process loads the founding data first.
 vi.setConfig({ testTimeout: 120_000 })
-
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
-/** Starts src/main.ts as a process of its own. */
-async function launch(environment: Record<string, string> = {}, args: string[] = []) {
-  const folder = await mkdtemp(join(tmpdir(), 'alliance-main-'))
-  const database = onPostgres() ? { DATABASE_URL: await createPostgresDatabase() } : {}
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: folder, ...database, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const lines: string[] = []
-  const told = createInterface(child.stderr)
-  told.on('line', line => lines.push(line))
-  let output = ''
-  child.stdout.on('data', data => {
-    output += data
-  })
-  const exited = once(child, 'exit').then(async ([code]) => {
-    await rm(folder, { recursive: true, force: true })
-    return code as number
-  })
-  const serving = (async () => {
-    for (;;) {
-      const url = lines.map(line => /^Serving (http:\S+)\/graphql/.exec(line)?.[1]).find(Boolean)
-      if (url) return url
-      await Promise.race([once(told, 'line'), exited.then(() => Promise.reject(new Error(lines.join('\n'))))])
-    }
-  })()
-  return { child, exited, serving, folder, text: () => lines.join('\n'), output: () => output }
-}
-
-/** The status of /readyz over a connection of its own. */
-function readiness(url: string): Promise<number> {
-  return new Promise((resolve, reject) =>
-    get(`${url}/readyz`, { agent: false }, response => {
-      response.resume()
-      resolve(response.statusCode!)
-    }).on('error', reject),
-  )
-}
 
 test('on SIGTERM the process finishes what is under way, closes sockets with 1012 and exits with 0', async () => {
   const { child, exited, serving, text, output } = await launch()
@@ -162,6 +116,14 @@ itOnPglite('a second process on the same data directory is told of the first', a
   expect(second.text()).not.toContain('    at ')
   first.child.kill('SIGTERM')
   expect(await first.exited).toBe(0)
+})
+
+itOnPglite('several workers on the embedded database are refused, in both languages', async () => {
+  const { exited, text, serving } = await launch({ WORKERS: '2' })
+  serving.catch(() => undefined)
+  expect(await exited).toBe(1)
+  expect(text()).toMatch(/^ {2}WORKERS: .*owned by one process.*DATABASE_URL.*只能由一个进程使用/m)
+  expect(text()).not.toContain('    at ')
 })
 
 test('--help tells the settings', async () => {

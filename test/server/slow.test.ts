@@ -5,7 +5,7 @@ import WebSocket, { WebSocketServer } from 'ws'
 import { programRequest } from '../../src/access/request.ts'
 import { revokeToken } from '../../src/access/tokens.ts'
 import { readCursor } from '../../src/journal/cursor.ts'
-import { type Line, watchPulse } from '../../src/server/line.ts'
+import { createPulse, type Line } from '../../src/server/line.ts'
 import { figure, openLine, openSocket, type Running, run, subscribed, subscription } from './harness.ts'
 
 let running: Running
@@ -162,7 +162,7 @@ describe('the pulse', () => {
     const closing = new Promise<[number, Buffer]>(resolve =>
       client.once('close', (code, reason) => resolve([code, reason])),
     )
-    const stop = watchPulse(line, 100)
+    const stop = createPulse(100).watch(line)
     while (socket.readyState === socket.OPEN) await new Promise(resolve => setTimeout(resolve, 20))
     await new Promise(resolve => setTimeout(resolve, 300))
     wire.resume()
@@ -175,7 +175,7 @@ describe('the pulse', () => {
 
   test('of one that is gone is missed', async () => {
     const { server, client, line } = await pair({ autoPong: false })
-    const stop = watchPulse(line, 50)
+    const stop = createPulse(50).watch(line)
     expect((await once(client, 'close'))[0]).toBe(1006)
     stop()
     server.close()

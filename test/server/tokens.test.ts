@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { programRequest } from '../../src/access/request.ts'
 import { revokeToken } from '../../src/access/tokens.ts'
+import { openPostgres } from '../../src/database/client.ts'
+import { itOnPostgres } from '../support/database.ts'
 import { ask, connect, doors, openLine, openSocket, type Running, run, subscription, toySchema } from './harness.ts'
 
 const day = 86_400_000
@@ -73,6 +75,31 @@ describe('a bad, expired or revoked token', () => {
     const line = await openSocket(running, { headers: { authorization: 'Bearer nonsense', 'accept-language': 'zh' } })
     line.send({ type: 'connection_init' })
     expect(await line.closed).toEqual({ code: 4401, reason: expect.stringContaining('令牌无效') })
+  })
+})
+
+describe('a token in use', () => {
+  const caller = async (at: Running, secret: string) => {
+    const { data, errors } = await ask(at, 'http', { query: '{ caller }' }, { token: secret })
+    return data?.caller ?? errors?.[0]?.extensions?.code
+  }
+
+  test('is refused from the moment on when its revocation was answered', async () => {
+    const { secret, tokenId } = await running.token()
+    expect(await caller(running, secret)).toBe('SECRETARIAT')
+    expect(await caller(running, secret)).toBe('SECRETARIAT')
+    await revoke(tokenId)
+    expect(await caller(running, secret)).toBe('UNAUTHENTICATED')
+  })
+
+  itOnPostgres('is refused by every other process, too, within five seconds', async () => {
+    const database = openPostgres(running.database.connectionString!, 4)
+    const other = await run({}, { schema: toySchema(), database })
+    const { secret, tokenId } = await running.token()
+    for (const each of [running, other]) expect(await caller(each, secret)).toBe('SECRETARIAT')
+    await revoke(tokenId)
+    await vi.waitFor(async () => expect(await caller(other, secret)).toBe('UNAUTHENTICATED'), 5_000)
+    await other.end()
   })
 })
 

@@ -3,6 +3,7 @@ import { type ExecutionResult, type GraphQLSchema, graphql } from 'graphql'
 import { sql } from 'kysely'
 import { type Actor, anonymous, type Officer, type PortalKey, type Staff } from '../../src/access/actor.ts'
 import { reauthenticate } from '../../src/access/authenticate.ts'
+import { createBearers } from '../../src/access/bearers.ts'
 import type { OfficerRole, Permission } from '../../src/access/permissions.ts'
 import { programRequest, type Request } from '../../src/access/request.ts'
 import { issueOfficerToken, issuePortalKey, issueSecretariatToken, registerPortal } from '../../src/access/tokens.ts'
@@ -175,6 +176,7 @@ export async function createAlliance(): Promise<Alliance> {
     db,
     // No listener here: only the position is asked for.
     feed: { position: () => ({ epoch: '00000000-0000-7000-8000-000000000000', seq: 0 }) } as Services['feed'],
+    bearers: createBearers(),
     wake: () => undefined,
     now: () => clock.now,
   }
@@ -223,7 +225,7 @@ export async function createAlliance(): Promise<Alliance> {
         externalReferences: fixture.externalReferences,
       })
       for (const decision of paths[status])
-        row = await decideMembership(request(), row.id, decision, { expectedVersion: row.version, reason: '测试' })
+        row = await decideMembership(request(), row, decision, { expectedVersion: row.version, reason: '测试' })
       return { id: writeId(memberType(row), row.id), uuid: row.id, row }
     },
     secretariat: async () => {

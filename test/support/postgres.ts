@@ -42,7 +42,7 @@ const settings = {
  *
  * Works as root, too, and whether or not `stop` is called, the server goes when this process goes.
  */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(more: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
   const given = process.env.DATABASE_URL
   if (given) return { url: given, stop: async () => {} }
 
@@ -57,7 +57,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     const native = await prepareBinaries(home, user)
     const password = randomUUID()
     await initialise(native, home, password, user)
-    const { server, port } = await startServer(native, home, user)
+    const { server, port } = await startServer(native, home, user, more)
     let stopping: Promise<void> | undefined
     const stop = async () => {
       await shutDown(server)
@@ -215,12 +215,17 @@ async function initialise(native: string, home: string, password: string, user: 
   }
 }
 
-async function startServer(native: string, home: string, user: User): Promise<{ server: ChildProcess; port: number }> {
+async function startServer(
+  native: string,
+  home: string,
+  user: User,
+  more: Readonly<Record<string, string>>,
+): Promise<{ server: ChildProcess; port: number }> {
   for (let attempt = 1; ; attempt++) {
     const port = await findPort()
     // A file, since a pipe that is not read while the tests keep this process busy would hold the server up.
     const log = await open(join(home, 'server.log'), 'w')
-    const flags = Object.entries({ ...settings, port: `${port}` }).flatMap(([name, value]) => [
+    const flags = Object.entries({ ...settings, ...more, port: `${port}` }).flatMap(([name, value]) => [
       '-c',
       `${name}=${value}`,
     ])

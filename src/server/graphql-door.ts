@@ -1,0 +1,143 @@
+import { fastifyApolloHandler } from '@as-integrations/fastify'
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
+import { type Actor, visibilityKey } from '../access/actor.ts'
+import { type Context, createContext, type Services } from '../graphql/context.ts'
+import { negotiateLocale } from '../languages.ts'
+import { startKeeping } from '../reads/keeping.ts'
+import type { Answers, KeptAnswer } from './answers.ts'
+import { identify } from './caller.ts'
+import { currentExchange, type Exchange, openExchange, withExchange } from './exchange.ts'
+import { findBrokenText } from './limits.ts'
+import type { Metrics } from './metrics.ts'
+import type { Accounting, Pipeline } from './pipeline.ts'
+import { asGraphqlRefusal } from './refusal.ts'
+
+/** Texts of JSON bodies as they came, by their requests. */
+const bodies = new WeakMap<FastifyRequest, string>()
+
+/** Notes the text of a body before it is parsed. */
+export function noteBody(request: FastifyRequest, text: string): void {
+  bodies.set(request, text)
+}
+
+/** The longest question whose answer is kept, in characters. */
+const longestQuestion = 20_000
+
+/** Whether a GET can't have been sent by a page that may not read the answer, as Apollo's CSRF prevention wants it. */
+const isPreflighted = ({ headers }: FastifyRequest) =>
+  Boolean(headers['apollo-require-preflight'] || headers['x-apollo-operation-name'])
+
+/** What was asked, as it was written: equal for the same document, variables and form of answer; null for what is not kept. */
+function questionOf(request: FastifyRequest): string | null {
+  const { method, url, headers } = request
+  const { accept = '', 'content-type': contentType = '' } = headers
+  const body = method === 'POST' ? bodies.get(request) : method === 'GET' && isPreflighted(request) ? '' : undefined
+  if (body === undefined) return null
+  const question = `${method} ${url}\n${accept}\n${contentType}\n${body}`
+  return question.length > longestQuestion ? null : question
+}
+
+/** Sends a kept answer; to a GET that has it already, that it has. */
+function send(request: FastifyRequest, reply: FastifyReply, answer: KeptAnswer, actor: Actor): string {
+  reply.header('content-type', answer.contentType)
+  if (request.method !== 'GET') return answer.body
+  const tag = answer.tag()
+  // Caches ask every time whether it still holds: we know at once when it does not.
+  reply.header('etag', tag).header('cache-control', `${actor.kind === 'ANONYMOUS' ? 'public' : 'private'}, no-cache`)
+  // Caches may have made a strong one of it.
+  const opaque = tag.replace('W/', '')
+  const known = request.headers['if-none-match']?.split(',').map(one => one.trim().replace(/^W\//, ''))
+  if (!known?.some(one => one === opaque || one === '*')) return answer.body
+  reply.code(304)
+  return ''
+}
+
+/** Makes what answers GraphQL over HTTP: with an answer that was kept, else by Apollo. */
+export function createGraphqlDoor(options: {
+  readonly services: Services
+  readonly pipeline: Pipeline
+  readonly account: Accounting
+  readonly metrics: Metrics
+  /** Null where nothing is kept. */
+  readonly answers: Answers | null
+}): RouteHandlerMethod {
+  const { services, pipeline, account, metrics, answers } = options
+  const callers = new WeakMap<Exchange, Promise<Actor>>()
+
+  const byApollo = fastifyApolloHandler<Context>(pipeline.apollo, {
+    context: async request => {
+      const exchange = currentExchange()
+      const { locale, requestId } = exchange
+      try {
+        const broken = findBrokenText([request.body, request.query])
+        if (broken) throw broken
+        const actor = await (callers.get(exchange) ?? identify(services, request.headers.authorization))
+        return createContext(services, { actor, locale, requestId })
+      } catch (error) {
+        throw asGraphqlRefusal(error)
+      }
+    },
+  })
+
+  /** Who asks; null where Apollo is to tell what is wrong with the token. */
+  async function callerOf(request: FastifyRequest, exchange: Exchange): Promise<Actor | null> {
+    const caller = identify(services, request.headers.authorization)
+    callers.set(exchange, caller)
+    try {
+      return await caller
+    } catch {
+      return null
+    }
+  }
+
+  return async function (request, reply) {
+    const exchange = openExchange('http', negotiateLocale(request.headers['accept-language']), request.id)
+    return withExchange(exchange, async () => {
+      const began = performance.now()
+      const asked = answers && questionOf(request)
+      const actor = asked && (await callerOf(request, exchange))
+      if (!answers || !asked || !actor) return byOrdinaryWay.call(this, request, reply, exchange)
+
+      const question = `${exchange.locale} ${visibilityKey(actor, false)}\n${asked}`
+      const kept = answers.find(question)
+      if (kept) {
+        exchange.cost = kept.cost
+        metrics.answers.inc({ outcome: 'kept' })
+        const { name } = kept
+        account({
+          exchange,
+          actor,
+          type: 'query',
+          name,
+          codes: [],
+          milliseconds: performance.now() - began,
+          isKept: true,
+        })
+        return send(request, reply, kept, actor)
+      }
+      const keeping = startKeeping()
+      exchange.keeping = keeping
+      const begun = answers.begin()
+      const body = await byOrdinaryWay.call(this, request, reply, exchange)
+      const isKept = keeping.isWhole && !keeping.isLost && reply.statusCode === 200 && typeof body === 'string'
+      metrics.answers.inc({ outcome: isKept ? 'made' : 'passed' })
+      if (!isKept) return body
+      const contentType = String(reply.getHeader('content-type'))
+      const { operationName: name, cost } = exchange
+      return send(request, reply, answers.keep(question, { body, contentType, name, cost }, keeping, begun), actor)
+    })
+  }
+
+  async function byOrdinaryWay(
+    this: ThisParameterType<RouteHandlerMethod>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    exchange: Exchange,
+  ): Promise<unknown> {
+    const body = await byApollo.call(this, request, reply)
+    // GraphQL over HTTP: a well-formed request meets 200 in plain JSON, whatever becomes of its document.
+    const isPlainJson = /^application\/json/.test(String(reply.getHeader('content-type')))
+    if (exchange.refused && reply.statusCode === 400 && isPlainJson) reply.code(200)
+    return body
+  }
+}

@@ -1,0 +1,335 @@
+import { getNamedType, isObjectType } from 'graphql'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { reauthenticate } from '../../src/access/authenticate.ts'
+import { change } from '../../src/access/request.ts'
+import { readToken } from '../../src/access/secret.ts'
+import type { FieldRead } from '../../src/graphql/fields.ts'
+import { type EventType, referenceData } from '../../src/journal/catalog.ts'
+import type { Source } from '../../src/reads/source.ts'
+import { buildSchema } from '../../src/server/schema.ts'
+import { places, type TestMember } from '../support/alliance.ts'
+import { itOnPglite } from '../support/database.ts'
+import { listsOf, type Question, selectAllOf } from './answers-questions.ts'
+import { put, settle } from './answers-story.ts'
+import { ask } from './harness.ts'
+import { type Real, runReal } from './real.ts'
+
+const schema = buildSchema()
+
+let running: Real
+beforeAll(async () => {
+  running = await runReal()
+})
+afterAll(() => running.end())
+
+/** The tables of sources whose rows change without an event: answers made of them are not kept. */
+const untold = ['announcementRecipients', 'portals']
+
+it('every source that a query may show tells of its changes, or is known not to', () => {
+  const sources = new Set<Source>()
+  for (const type of Object.values(schema.getTypeMap()))
+    if (isObjectType(type) && !type.name.startsWith('__'))
+      for (const { extensions } of Object.values(type.getFields())) {
+        const read = extensions.read as FieldRead | undefined
+        if (read && 'relation' in read) sources.add(read.relation.source)
+        if (read && 'listing' in read) sources.add(read.listing.source)
+      }
+  const silent = [...sources].filter(({ news }) => !news).map(({ table }) => table)
+  expect(silent.sort()).toEqual(untold)
+  expect(sources.size).toBeGreaterThan(silent.length + 5)
+})
+
+/** The types whose every field the questions show. */
+const shownTypes = [
+  'City',
+  'Association',
+  'Company',
+  'Profile',
+  'FactSource',
+  'Contact',
+  'ExternalReference',
+  'ProfileRevision',
+  'ProfileChange',
+  'Membership',
+  'MembershipTransition',
+  'Announcement',
+  'Attachment',
+  'AnnouncementRevision',
+  'AnnouncementRecipient',
+  'Region',
+  'Term',
+]
+
+/** Every type of event; whether it is one that a mutation of the SDL makes. */
+const types: Record<EventType, boolean> = {
+  'member.registered': true,
+  'member.profile': true,
+  'member.contacts': true,
+  'member.membership': true,
+  'token.revoked': true,
+  'token.issued': true,
+  'portal.registered': true,
+  'reference.loaded': false,
+  'announcement.published': true,
+  'announcement.changed': true,
+}
+
+itOnPglite('after every mutation each kept answer is what is read anew', { timeout: 240_000 }, async () => {
+  const { alliance, staff, services } = running
+  const { clock } = alliance
+  const city = await alliance.member({ kind: 'CITY', region: places.chengdu, status: 'ADMITTED' })
+  const one = await alliance.member({
+    region: places.chengdu,
+    profile: { parentId: city.uuid, fields: ['digital_twin'] },
+  })
+  const two = await alliance.member({
+    kind: 'COMPANY',
+    region: places.shenzhen,
+    status: 'LISTED',
+    profile: { leadId: one.uuid },
+  })
+  const three = await alliance.member({ kind: 'COMPANY', region: places.jinjiang, profile: { creditCode: null } })
+  const four = await alliance.member({ kind: 'COMPANY', region: places.jinjiang })
+  const publicOne = await running.publish()
+  const addressed = await running.draft({ include: [{ members: [one.id] }] })
+
+  const officers = { one: await running.officer(one), two: await running.officer(two) }
+  const callers: Record<string, string | undefined> = { anonymous: undefined, ...officers, staff }
+  const permissionsOf = async (token: string | undefined) =>
+    new Set<string>(
+      token ? (await reauthenticate(services.db, readToken(token)!.tokenId, services.now()))!.permissions : [],
+    )
+
+  const met = new Set<string>()
+  const things: [type: string, field: string, name: string, id: string][] = [
+    ...[city, one, two, four].map(({ id }): [string, string, string, string] => ['Member', 'member', 'id', id]),
+    ['Announcement', 'announcement', 'id', publicOne],
+    ['Announcement', 'announcement', 'id', addressed],
+    ['Region', 'region', 'code', places.chengdu],
+  ]
+  const questionsOf = async (token: string | undefined): Promise<Question[]> => {
+    const permissions = await permissionsOf(token)
+    const whole = things.map(([type, field, name, id]) => {
+      const variable = name === 'id' ? 'ID!' : 'String!'
+      const fields = selectAllOf(schema, type, permissions, shown => met.add(shown))
+      return { query: `query ($id: ${variable}) { ${field}(${name}: $id) { ${fields} } }`, variables: { id } }
+    })
+    // Of lists those see the same who may see the same members.
+    if (token !== undefined && token !== staff) return whole
+    return [...whole, ...listsOf({ city: city.id, since: new Date(clock.now.getTime() - 1).toISOString() })]
+  }
+  const questions = new Map<string, Question[]>()
+  for (const [caller, token] of Object.entries(callers)) questions.set(caller, await questionsOf(token))
+
+  /** Compares what is answered, from memory if it is there, with what is read anew. */
+  const compare = async (after: string): Promise<number> => {
+    let kept = 0
+    for (const [caller, token] of Object.entries(callers))
+      for (const { query, variables } of questions.get(caller)!) {
+        const manner = { language: 'zh', ...(token && { token }) }
+        const answer = await put(running, query, variables, manner)
+        const { asOf, ...fresh } = (await put(running, query.replace('{', '{ asOf '), variables, manner)).data
+        expect(asOf, `${caller} ${query}`).toBeDefined()
+        expect(answer.data, `after ${after}, ${caller} asking ${query}`).toEqual(fresh)
+        if (answer.isKept) kept++
+      }
+    return kept
+  }
+
+  const version = async (member: TestMember) => {
+    const { data } = await put(
+      running,
+      'query ($id: ID!) { asOf member(id: $id) { version } }',
+      { id: member.id },
+      { token: staff },
+    )
+    return Number(data.member?.version)
+  }
+  const announcementVersion = async (id: string) => {
+    const { data } = await put(
+      running,
+      'query ($id: ID!) { asOf announcement(id: $id) { version } }',
+      { id },
+      { token: staff },
+    )
+    return Number(data.announcement?.version)
+  }
+  /** Makes one mutation, which must be done. Its arguments as the SDL has them, by their types. */
+  const act = async (name: string, args: Record<string, [type: string, value: unknown]>, token = staff) => {
+    const shown =
+      name === 'issueOfficerToken' || name === 'issueSecretariatToken' || name === 'issuePortalKey'
+        ? 'secret token { id }'
+        : ''
+    const payload = getNamedType(schema.getMutationType()!.getFields()[name]!.type)
+    const thing =
+      isObjectType(payload) &&
+      Object.keys(payload.getFields()).find(field => ['member', 'portal', 'announcement'].includes(field))
+    const query = `mutation (${Object.entries(args).map(([arg, [type]]) => `$${arg}: ${type}`)}) {
+      out: ${name}(${Object.keys(args).map(arg => `${arg}: $${arg}`)}) { ${shown} ${thing ? `${thing} { id }` : ''} userErrors { field message } } }`
+    const variables = Object.fromEntries(Object.entries(args).map(([arg, [, value]]) => [arg, value]))
+    const answer = await ask(running, 'http', { query, variables }, { token })
+    expect(answer, name).toMatchObject({ data: { out: { userErrors: [] } } })
+    return (answer.data as { out: Record<string, { id: string }> }).out
+  }
+  const decide = async (name: string, member: TestMember) =>
+    act(name, {
+      id: ['ID!', member.id],
+      input: ['MembershipDecisionInput!', { expectedVersion: await version(member), reason: '…' }],
+    })
+  const edit = async (member: TestMember, profile: object, token = staff) =>
+    act(
+      'updateProfile',
+      {
+        id: ['ID!', member.id],
+        input: ['UpdateProfileInput!', { expectedVersion: await version(member), profile }],
+      },
+      token,
+    )
+  const step = async (name: string, id: string, more: Record<string, [string, unknown]> = {}) =>
+    act(name, { id: ['ID!', id], expectedVersion: ['Int!', await announcementVersion(id)], ...more })
+  const correct = async (member: TestMember, what: object) =>
+    act('correctRegistration', {
+      id: ['ID!', member.id],
+      input: ['CorrectRegistrationInput!', { expectedVersion: await version(member), reason: '…', ...what }],
+    })
+  const texts = (name: string, text: string) => ({ [name]: [{ locale: 'zh-Hans', text }] })
+  const rewrite = async (id: string, what: object) =>
+    act('editAnnouncement', {
+      id: ['ID!', id],
+      input: ['EditAnnouncementInput!', { expectedVersion: await announcementVersion(id), reason: '…', ...what }],
+    })
+  const later = (hours: number) => new Date(clock.now.getTime() + hours * 3_600_000).toISOString()
+  let token = ''
+  let portal = ''
+  const acts: (readonly [name: string, work: () => Promise<unknown>])[] = [
+    ['updateProfile', () => edit(one, texts('summaries', '新的简介'))],
+    ['updateProfile', () => edit(one, texts('names', '改名后的联盟'), officers.one)],
+    ['updateProfile', () => edit(two, { fields: ['digital_twin'], capabilities: ['computing_power'], size: 7 })],
+    ['updateProfile', () => edit(four, { parent: city.id, lead: one.id, websiteUrl: 'https://example.org/' })],
+    ['updateProfile', () => edit(city, texts('descriptions', '很长的介绍'))],
+    [
+      'setContacts',
+      async () =>
+        act('setContacts', {
+          id: ['ID!', one.id],
+          input: [
+            'SetContactsInput!',
+            {
+              expectedVersion: await version(one),
+              contacts: [{ role: '秘书', name: '小谷', phone: null, email: null }],
+            },
+          ],
+        }),
+    ],
+    ['correctRegistration', () => correct(two, { region: places.jinjiang })],
+    ['correctRegistration', () => correct(one, { associationKind: 'MEDIA' })],
+    ['correctRegistration', () => correct(two, { externalReferences: [{ system: 'crm', value: '7' }] })],
+    [
+      'approveCreditCode',
+      async () =>
+        act('approveCreditCode', {
+          id: ['ID!', three.id],
+          input: [
+            'ApproveCreditCodeInput!',
+            { expectedVersion: await version(three), code: '91510100MA00000001', reason: '…' },
+          ],
+        }),
+    ],
+    [
+      'registerMember',
+      () =>
+        act('registerMember', {
+          input: [
+            'RegisterMemberInput!',
+            { kind: 'COMPANY', region: places.jinjiang, profile: texts('names', '阿一公司') },
+          ],
+        }),
+    ],
+    ['admitMember', () => decide('admitMember', two)],
+    ['suspendMember', () => decide('suspendMember', four)],
+    ['reinstateMember', () => decide('reinstateMember', four)],
+    ['withdrawMember', () => decide('withdrawMember', four)],
+    ['expelMember', () => decide('expelMember', three)],
+    ['draftAnnouncement', () => running.draft()],
+    ['scheduleAnnouncement', () => step('scheduleAnnouncement', addressed, { publishAt: ['DateTime!', later(30)] })],
+    ['unscheduleAnnouncement', () => step('unscheduleAnnouncement', addressed)],
+    [
+      'editAnnouncement',
+      () => rewrite(addressed, { acknowledgeBy: later(40), audience: { include: [{ members: [one.id, two.id] }] } }),
+    ],
+    ['publishAnnouncement', () => step('publishAnnouncement', addressed)],
+    ['editAnnouncement', () => rewrite(publicOne, { ...texts('titles', '改过的标题'), pinnedUntil: later(20) })],
+    ['remindUnacknowledged', () => act('remindUnacknowledged', { id: ['ID!', addressed] })],
+    ['acknowledgeAnnouncement', () => act('acknowledgeAnnouncement', { id: ['ID!', addressed] }, officers.one)],
+    [
+      'markAnnouncementRead',
+      () => act('markAnnouncementRead', { id: ['ID!', addressed], read: ['Boolean', true] }, officers.one),
+    ],
+    [
+      '',
+      async () => {
+        // The pin ends, and nothing happens.
+        clock.now = new Date(clock.now.getTime() + 21 * 3_600_000)
+      },
+    ],
+    ['retractAnnouncement', () => step('retractAnnouncement', addressed, { reason: ['String!', '…'] })],
+    [
+      'issueOfficerToken',
+      async () => {
+        const person = { member: one.id, role: 'VIEWER', name: '小周', email: 'zhou@example.org' }
+        token = (await act('issueOfficerToken', { input: ['IssueOfficerTokenInput!', person] })).token!.id
+      },
+    ],
+    [
+      'issueSecretariatToken',
+      () =>
+        act('issueSecretariatToken', {
+          input: ['IssueSecretariatTokenInput!', { name: '小云', email: 'yun@example.org' }],
+        }),
+    ],
+    [
+      'registerPortal',
+      async () => {
+        const input = { name: '门户', contact: 'x@example.org', purpose: '…', scopes: [] }
+        portal = (await act('registerPortal', { input: ['RegisterPortalInput!', input] })).portal!.id
+      },
+    ],
+    ['issuePortalKey', () => act('issuePortalKey', { portal: ['ID!', portal] })],
+    ['revokeToken', () => act('revokeToken', { id: ['ID!', token], reason: ['String!', '…'] })],
+    [
+      '',
+      async () => {
+        // As `load` does it.
+        await change(running.request(), async (tx, report) => {
+          await sql`update regions set names = '{"zh-Hans":"新名字"}' where code = ${places.chengdu}`.execute(tx)
+          await sql`update vocabulary_terms set labels = '{"zh-Hans":"新词"}' where code = 'digital_twin'`.execute(tx)
+          await report({ type: 'reference.loaded', subject: referenceData, detail: {}, audience: 'SECRETARIAT' })
+        })
+      },
+    ],
+  ]
+  expect(new Set(acts.flatMap(([name]) => name || []))).toEqual(
+    new Set(Object.keys(schema.getMutationType()!.getFields())),
+  )
+
+  await settle(running)
+  await compare('nothing')
+  expect(await compare('nothing')).toBeGreaterThan(60)
+  for (const [i, [name, work]] of acts.entries()) {
+    clock.now = new Date(clock.now.getTime() + 1_000)
+    await work()
+    await compare(`${name} (${i})`)
+    await settle(running)
+  }
+
+  const { rows } = await sql<{ type: string }>`select distinct type from event_log`.execute(services.db)
+  expect(new Set(rows.map(({ type }) => type))).toEqual(new Set(Object.keys(types)))
+  // Whatever may be kept was looked at.
+  for (const name of shownTypes) {
+    const type = schema.getType(name)
+    if (!isObjectType(type)) throw new Error(`${name} is no type of the SDL.`)
+    for (const field of Object.values(type.getFields()))
+      if (!field.extensions.isCode && field.name !== 'receipt') expect(met).toContain(`${name}.${field.name}`)
+  }
+})

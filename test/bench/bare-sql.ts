@@ -31,7 +31,8 @@ export const profileSql = `
   where m.id = $1 and ${visible}`
 
 /**
- * The yardstick's statement for a page of 50: $1 is the kind, $2 the facet of the place (`member_facets`); one row,
+ * The yardstick's statement for a page of 50: $1 is the kind, $2 the facet of the place (`member_facets`, which has those
+ * that joined on a shelf of their own); one row,
  * `body` is the connection as JSON text.
  */
 export const pageSql = `
@@ -51,7 +52,13 @@ export const pageSql = `
   from (
     select *, count(*) over () as total, row_number() over (order by pinyin_key, stroke_key, member_id) as n
     from (
-      select member_id, pinyin_key, stroke_key from member_facets where facet = $2 and shelf = $1
+      (
+        select member_id, pinyin_key, stroke_key from member_facets where facet = $2 and shelf = $1
+        order by pinyin_key, stroke_key, member_id limit 51
+      ) union all (
+        select member_id, pinyin_key, stroke_key from member_facets where facet = $2 and shelf = 'JOINED ' || $1
+        order by pinyin_key, stroke_key, member_id limit 51
+      )
       order by pinyin_key, stroke_key, member_id
       limit 51
     ) first

@@ -51,7 +51,13 @@ const pageSql = `
   select ${typename}, m.id, ${inChinese('m.names')}, ${inChinese('r.names')}, m.status,
     found.pinyin_key, found.stroke_key
   from (
-    select member_id, pinyin_key, stroke_key from member_facets where facet = $2 and shelf = $1
+    (
+      select member_id, pinyin_key, stroke_key from member_facets where facet = $2 and shelf = $1
+      order by pinyin_key, stroke_key, member_id limit 51
+    ) union all (
+      select member_id, pinyin_key, stroke_key from member_facets where facet = $2 and shelf = 'JOINED ' || $1
+      order by pinyin_key, stroke_key, member_id limit 51
+    )
     order by pinyin_key, stroke_key, member_id
     limit 51
   ) found

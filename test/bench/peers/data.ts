@@ -115,7 +115,11 @@ export async function pageMembers(
     .innerJoin('members', 'members.id', 'memberFacets.memberId')
     .selectAll('members')
     .where('facet', 'in', regions?.map(placeFacet) ?? [''])
-    .where('shelf', 'in', kinds ?? [])
+    .where(
+      'shelf',
+      'in',
+      (kinds ?? []).flatMap(kind => [kind, `JOINED ${kind}`]),
+    )
   if (after != null) {
     const [pinyin, stroke, id] = JSON.parse(Buffer.from(after, 'base64url').toString('utf8'))
     query = query.where(

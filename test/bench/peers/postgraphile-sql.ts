@@ -20,7 +20,7 @@ export const postgraphileSql = `
 
   create function members_in(kind text, facet text) returns setof members language sql stable as $$
     select m.* from member_facets f join members m on m.id = f.member_id
-    where f.facet = members_in.facet and f.shelf = members_in.kind
+    where f.facet = members_in.facet and f.shelf in (members_in.kind, 'JOINED ' || members_in.kind)
     order by f.pinyin_key, f.stroke_key, f.member_id
   $$;
   create function projects_of(field text) returns setof projects language sql stable as $$

@@ -39,11 +39,15 @@ interface Reply {
 
 let home: string
 let directory: string
+let program: string
 let children: ChildProcess[]
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'lock-test-'))
   directory = join(home, 'deep', 'data')
+  // Once: a child that starts reads it while the next is started.
+  program = join(home, 'child.ts')
+  writeFileSync(program, childSource)
   children = []
 })
 
@@ -53,8 +57,6 @@ afterEach(async () => {
 })
 
 async function startChild(): Promise<ChildProcess> {
-  const program = join(home, 'child.ts')
-  writeFileSync(program, childSource)
   const child = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   children.push(child)
   await nextReply(child)
@@ -62,8 +64,15 @@ async function startChild(): Promise<ChildProcess> {
 }
 
 async function nextReply(child: ChildProcess): Promise<Reply> {
-  const [reply] = await once(child, 'message')
-  return reply as Reply
+  const ended = new AbortController()
+  const exit = () => ended.abort(new Error(`the process ${child.pid} ended before it replied`))
+  child.once('exit', exit)
+  try {
+    const [reply] = await once(child, 'message', { signal: ended.signal })
+    return reply as Reply
+  } finally {
+    child.off('exit', exit)
+  }
 }
 
 async function ask(child: ChildProcess, act: 'lock' | 'release'): Promise<Reply> {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import DataLoader from 'dataloader'
 import type { Actor, Officer, PortalKey, Staff } from '../access/actor.ts'
 import { isEvent, type JournalEvent } from '../journal/catalog.ts'
@@ -58,6 +59,8 @@ export interface Rights {
 /** Answers callers as they stand now, by token; null, or nothing, for a token that has ended. */
 export type Refresh = (tokenIds: readonly string[]) => Promise<ReadonlyMap<string, Actor | null>>
 
+/** For how many turns of the event loop a statement waits for others who ask. */
+const mostTurns = 50
 /** How many tokens one statement looks up. */
 const batch = 1_000
 
@@ -67,6 +70,19 @@ const batch = 1_000
  */
 function batchLookUps(refresh: Refresh): (tokenId: string) => Promise<Actor | null> {
   let running: Promise<unknown> = Promise.resolve()
+  let asked = 0
+
+  /** Dispatches once nobody more has asked for a turn of the event loop: a pace lets few have their turn at once. */
+  async function gather(dispatch: () => void): Promise<void> {
+    await running
+    for (let turns = 0; turns < mostTurns; turns++) {
+      const before = asked
+      await setImmediate()
+      if (asked === before) break
+    }
+    dispatch()
+  }
+
   const lookUps = new DataLoader<string, Actor | null>(
     tokenIds => {
       const found = refresh([...new Set(tokenIds)])
@@ -76,10 +92,13 @@ function batchLookUps(refresh: Refresh): (tokenId: string) => Promise<Actor | nu
     {
       cache: false,
       maxBatchSize: batch,
-      batchScheduleFn: dispatch => void running.then(() => setImmediate(dispatch)),
+      batchScheduleFn: dispatch => void gather(dispatch),
     },
   )
-  return tokenId => lookUps.load(tokenId)
+  return tokenId => {
+    asked++
+    return lookUps.load(tokenId)
+  }
 }
 
 /** Makes the part of the hub that knows what listeners may hear. */

@@ -102,7 +102,7 @@ describe('listeners of the same', () => {
     let stop = false
     const writing = (async () => {
       let version = 0
-      while (version < 150) {
+      while (version < 300) {
         const events = upTo(1 + random(4)).map(() => profile([++version, nobody, failing][random(8)] ?? version))
         await live.happen(...events)
         if (random(3) === 0) await setImmediate()

@@ -1,15 +1,19 @@
 import type { Page } from '../database/page.ts'
+import type { UnreadPage } from '../reads/listing.ts'
+
+/** A value, or what reads it once its field is asked for. */
+type Asked<Value> = Value | (() => Promise<Value>)
 
 /** What stands behind every connection type of the SDL. */
 export interface Connection<Row> {
-  readonly edges: readonly { readonly node: Row; readonly cursor: string }[]
-  readonly nodes: readonly Row[]
-  readonly pageInfo: {
+  readonly edges: Asked<readonly { readonly node: Row; readonly cursor: string }[]>
+  readonly nodes: Asked<readonly Row[]>
+  readonly pageInfo: Asked<{
     readonly hasNextPage: boolean
     readonly hasPreviousPage: boolean
     readonly startCursor: string | null
     readonly endCursor: string | null
-  }
+  }>
   /** Counts when the field is asked for. */
   readonly totalCount: () => Promise<number>
 }
@@ -18,7 +22,7 @@ export interface Connection<Row> {
 export type AnyConnection = Connection<object>
 
 /** Shows a page of a store as a connection. Edges and cursors are made when they are asked for. */
-export function connection<Row>(page: Page<Row>): Connection<Row> {
+export function connection<Row>(page: Page<Row>) {
   const { rows, cursorAt } = page
   return {
     get edges() {
@@ -36,5 +40,16 @@ export function connection<Row>(page: Page<Row>): Connection<Row> {
       },
     },
     totalCount: page.count,
+  } satisfies Connection<Row>
+}
+
+/** The same of a page that is not read yet: a field that is not asked for costs nothing. */
+export function unreadConnection<Row>({ read, count }: UnreadPage<Row>): Connection<Row> {
+  const page = async () => connection(await read())
+  return {
+    edges: async () => (await page()).edges,
+    nodes: async () => (await page()).nodes,
+    pageInfo: async () => (await page()).pageInfo,
+    totalCount: count,
   }
 }

@@ -1,7 +1,7 @@
 import type { PageArgs } from '../database/page.ts'
 import { type Asked, findPages } from '../reads/listing.ts'
 import { anyListing, anyRelation, type Listing, type Operand, type Relation } from '../reads/source.ts'
-import { type Connection, connection } from './connection.ts'
+import { type Connection, unreadConnection } from './connection.ts'
 import type { Context } from './context.ts'
 import type { Find } from './loaders.ts'
 
@@ -170,7 +170,7 @@ export function fieldsOf<Row extends object>() {
     ) {
       const resolver = async (row: Row, args: Args, context: Context): Promise<Connection<Other>> => {
         if (guard && !guard[1](row, context)) return null as never
-        return connection(await context.loaders.page(list, { of: of[1](row), asked: ask(args, context), args }))
+        return unreadConnection(await context.loaders.page(list, { of: of[1](row), asked: ask(args, context), args }))
       }
       return reading(resolver, {
         kind: 'page',
@@ -224,8 +224,8 @@ export function pageOf<Row extends object, Input extends object, Args extends Pa
 ) {
   const resolver = async (_: unknown, args: Args, context: Context): Promise<Connection<Row>> => {
     const { db, actor } = context.request
-    const [page] = await findPages(db, actor, list, ask(args, context), [[]], args)
-    return connection(page!)
+    const [page] = findPages(db, actor, list, ask(args, context), [[]], args)
+    return unreadConnection(page!)
   }
   return reading(resolver, {
     kind: 'page',

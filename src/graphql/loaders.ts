@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader'
 import type { Request } from '../access/request.ts'
-import type { Page, PageArgs } from '../database/page.ts'
-import { type Asked, findPages } from '../reads/listing.ts'
+import type { PageArgs } from '../database/page.ts'
+import { type Asked, findPages, type UnreadPage } from '../reads/listing.ts'
 import { findRelated } from '../reads/related.ts'
 import { anyListing, anyRelation, type Listing, type Operand, type Relation } from '../reads/source.ts'
 
@@ -20,7 +20,10 @@ export interface Loaders {
   /** The rows of a key, in their order. */
   many<Row extends object>(relation: Relation<Row>, key: unknown): Promise<Row[]>
   /** A page of a list that many things have: one statement for all that ask for the same page. */
-  page<Row extends object, Input extends object>(list: Listing<Row, Input>, wanted: ListOf<Input>): Promise<Page<Row>>
+  page<Row extends object, Input extends object>(
+    list: Listing<Row, Input>,
+    wanted: ListOf<Input>,
+  ): Promise<UnreadPage<Row>>
   /** What a noun finds for many rows at once, for one of them. */
   batch<Row extends object, Value>(find: Find<Row, Value>, row: Row): Promise<Value>
 }
@@ -29,7 +32,7 @@ export interface Loaders {
 export type Find<Row extends object, Value> = (request: Request, rows: readonly Row[]) => Promise<readonly Value[]>
 
 type Rows = DataLoader<unknown, Record<string, unknown>[]>
-type Pages = DataLoader<ListOf, Page<Record<string, unknown>>, string>
+type Pages = DataLoader<ListOf, UnreadPage<Record<string, unknown>>, string>
 
 /** Makes the loaders of one request. Nothing is read before it is asked for. */
 export function createLoaders(request: Request): Loaders {
@@ -58,16 +61,18 @@ export function createLoaders(request: Request): Loaders {
   }
 
   async function readAlike(list: Listing, wanted: readonly ListOf[]) {
-    const pages = new Map<ListOf, Page<Record<string, unknown>> | Error>()
+    const pages = new Map<ListOf, UnreadPage<Record<string, unknown>> | Error>()
     const alike = Map.groupBy(wanted, ({ asked, args }) => JSON.stringify([asked.input, asked.order.name, args]))
-    await Promise.all(
-      [...alike.values()].map(async group => {
-        const { asked, args } = group[0]!
-        const ofs = group.map(({ of }) => of)
-        const found = await findPages(db, actor, list, asked, ofs, args).catch((error: Error) => error)
-        for (const [i, one] of group.entries()) pages.set(one, found instanceof Error ? found : found[i]!)
-      }),
-    )
+    for (const group of alike.values()) {
+      const { asked, args } = group[0]!
+      const ofs = group.map(({ of }) => of)
+      try {
+        const found = findPages(db, actor, list, asked, ofs, args)
+        for (const [i, one] of group.entries()) pages.set(one, found[i]!)
+      } catch (error) {
+        for (const one of group) pages.set(one, error as Error)
+      }
+    }
     return wanted.map(one => pages.get(one)!)
   }
 
@@ -77,7 +82,7 @@ export function createLoaders(request: Request): Loaders {
     many: <Row extends object>(relation: Relation<Row>, key: unknown) =>
       rowsOf(anyRelation(relation)).load(key) as Promise<unknown[]> as Promise<Row[]>,
     page: <Row extends object, Input extends object>(list: Listing<Row, Input>, wanted: ListOf<Input>) =>
-      pagesOf(anyListing(list)).load(wanted) as Promise<unknown> as Promise<Page<Row>>,
+      pagesOf(anyListing(list)).load(wanted) as Promise<unknown> as Promise<UnreadPage<Row>>,
     batch: <Row extends object, Value>(find: Find<Row, Value>, row: Row) => {
       const known = batches.get(find)
       const loader = known ?? new DataLoader(rows => find(request, rows as readonly Row[]))

@@ -154,16 +154,42 @@ export async function readPages(
   )
 }
 
-/** The same with whole rows. */
-export async function findPages<Row extends object, Input extends object>(
+/** A page that is read when it is asked for, and counted when that is. */
+export interface UnreadPage<Row> {
+  readonly read: () => Promise<Page<Row>>
+  readonly count: () => Promise<number>
+}
+
+/**
+ * The same with whole rows; for each page that is asked for, all are read with the one statement.
+ * @throws InvalidInput as `readPages`, at once
+ */
+export function findPages<Row extends object, Input extends object>(
   db: Db,
   actor: Actor,
   listing: Listing<Row, Input>,
   asked: Asked<Input>,
   ofs: readonly (readonly Operand[])[],
   args: PageArgs,
-): Promise<Page<Row>[]> {
+): UnreadPage<Row>[] {
+  askPage(asked.order, args)
   const any = anyListing(listing)
-  const pages = await readPages(db, actor, wholeSelection(any.source), any, asked, ofs, args)
-  return pages.map(page => ({ ...page, rows: page.rows.map(row => wholeRow(listing.source, row)) }))
+  const find = (rows: boolean) =>
+    readPages(db, actor, wholeSelection(any.source), any, asked, ofs, args, { rows, cursors: rows })
+  const whole = (page: Page<FlatRow>): Page<Row> => ({
+    ...page,
+    rows: page.rows.map(row => wholeRow(listing.source, row)),
+  })
+  let pages: Promise<Page<Row>[]> | undefined
+  let counts: Promise<number[]> | undefined
+  return ofs.map((_, i) => ({
+    read: async () => {
+      pages ??= find(true).then(found => found.map(whole))
+      return (await pages)[i]!
+    },
+    count: async () => {
+      counts ??= find(false).then(unread => Promise.all(unread.map(page => page.count())))
+      return (await counts)[i]!
+    },
+  }))
 }

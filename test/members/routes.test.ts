@@ -147,7 +147,8 @@ describe.each([
         for (const direction of ['ASC', 'DESC'] as const) {
           const asked = askDirectory({ db: alliance.db, actor }, filter, { by, direction }, { shares })
           const shown = await paged(async args => {
-            const [page] = await findPages(alliance.db, actor, directory, asked, [[]], args)
+            const [unread] = findPages(alliance.db, actor, directory, asked, [[]], args)
+            const page = await unread?.read()
             const { rows, hasNextPage, cursorAt, count } = page!
             const next = hasNextPage ? cursorAt(rows.length - 1) : null
             return { ids: rows.map(({ id }) => id), next, total: await count() }
@@ -168,7 +169,8 @@ it('the lists of many places at once show the same, too', { timeout: 120_000 }, 
         shares: allCommon,
       })
       const ofs = codes.map(code => [placeFacet(code)])
-      const pages = await findPages(alliance.db, staff, bodiesWithin, asked, ofs, { first: 100 })
+      const unread = findPages(alliance.db, staff, bodiesWithin, asked, ofs, { first: 100 })
+      const pages = await Promise.all(unread.map(page => page.read()))
       for (const [i, code] of codes.entries())
         expect(
           pages[i]!.rows.map(({ id }) => id),

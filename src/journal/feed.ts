@@ -38,8 +38,8 @@ export interface Feed {
    * @returns ends it
    */
   onReset(listener: () => void): () => void
-  /** How many milliseconds ago all that had happened was known here: 0 to about a second while all is well. */
-  silence(): number
+  /** Whether so long nothing was known of the log that what was kept by its news can't be trusted. */
+  isDeaf(): boolean
   /** Hints that there may be something new, up to this place if it is known. */
   poke(head?: number): void
   stop(): Promise<void>
@@ -47,6 +47,8 @@ export interface Feed {
 
 /** How long news may take when no hint arrives, in milliseconds. */
 const pollInterval = 1_000
+/** How long nothing may be known of the log before what was kept by its news is trusted no more, in milliseconds. */
+const deafAfter = 3_000
 /** How many events one statement reads. */
 const batch = 1_000
 
@@ -169,7 +171,7 @@ export async function startFeed(options: {
 
   return {
     position: () => known,
-    silence: () => performance.now() - heardAt,
+    isDeaf: () => performance.now() - heardAt > deafAfter,
     resume: async cursor => {
       const position = readCursor(cursor)
       let latest = known

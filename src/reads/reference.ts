@@ -58,14 +58,11 @@ function indexOf({ rows, indexes }: Kept, relation: Relation): ReadonlyMap<unkno
   return index
 }
 
-/** How long this process may have heard nothing of the journal before it reads anew, in milliseconds. */
-const deafAfter = 3_000
-
 /**
  * Makes a memory of reference data that is read when it is first needed.
- * @param silence for how many milliseconds nothing was heard of the journal
+ * @param isDeaf whether this process is cut off from the journal, so that everything is read anew
  */
-export function createReference(db: Db, silence: () => number): Reference {
+export function createReference(db: Db, isDeaf: () => boolean): Reference {
   const kept = new Map<Source, Kept>()
   const reading = new Map<Source, Promise<Kept>>()
   /** Grows with all news, so that what was read before them is not kept after them. */
@@ -101,7 +98,7 @@ export function createReference(db: Db, silence: () => number): Reference {
 
   return {
     take: async sources => {
-      if (kept.size > 0 && silence() > deafAfter) forgetAll()
+      if (kept.size > 0 && isDeaf()) forgetAll()
       const taken = new Map<Source, Kept>()
       for (const source of sources) taken.set(source, kept.get(source) ?? (await readOnce(source)))
       return { find: (relation, key) => indexOf(taken.get(relation.source)!, relation).get(key) }

@@ -54,8 +54,6 @@ interface Entry extends KeptAnswer {
 
 /** What an entry takes besides its texts, and what each of its tags does, in bytes: as measured, and a little more. */
 const overhead = { entry: 800, tag: 200 }
-/** How old what is known of the journal may be for a kept answer to be trusted, in milliseconds. */
-const deafAfter = 3_000
 /** So many tags are remembered as changed, and up to as many before them. */
 const mostRemembered = 25_000
 
@@ -67,14 +65,14 @@ const bytesOf = (text: string) => (/[^\0-\xff]/.test(text) ? 2 : 1) * text.lengt
  * the next time: so a change that touches many costs nothing by itself, and one that touches none nearly nothing.
  * @param options.bytes how much it holds; the least recently used make room
  * @param options.now the clock, in milliseconds since 1970
- * @param options.silence how many milliseconds ago all was known that had happened
+ * @param options.isDeaf whether this process is cut off from the journal, so that no kept answer can be trusted
  */
 export function createAnswers(options: {
   readonly bytes: number
   readonly now: () => number
-  readonly silence: () => number
+  readonly isDeaf: () => boolean
 }): Answers {
-  const { bytes, now, silence } = options
+  const { bytes, now, isDeaf } = options
   const kept = new LRUCache<string, Entry>({
     maxSize: bytes,
     maxEntrySize: Math.ceil(bytes / 10),
@@ -102,7 +100,7 @@ export function createAnswers(options: {
   return {
     find: question => {
       const entry = kept.get(question)
-      if (!entry || silence() > deafAfter) return undefined
+      if (!entry || isDeaf()) return undefined
       if (holds(entry)) return entry
       kept.delete(question)
       return undefined

@@ -97,13 +97,13 @@ async function start(config: Config, given: Given, undoing: ReturnType<typeof cr
   const answers =
     config.ANSWER_CACHE === 0
       ? null
-      : createAnswers({ bytes: config.ANSWER_CACHE * 2 ** 20, now: () => now().getTime(), silence: feed.silence })
+      : createAnswers({ bytes: config.ANSWER_CACHE * 2 ** 20, now: () => now().getTime(), isDeaf: feed.isDeaf })
   if (answers) {
     news.onCommitted(answers.note)
     feed.onEvents(answers.note)
     feed.onReset(answers.dropAll)
   }
-  const reference = createReference(db, feed.silence)
+  const reference = createReference(db, feed.isDeaf)
   news.onCommitted(reference.forget)
   feed.onEvents(reference.forget)
   feed.onReset(reference.forgetAll)

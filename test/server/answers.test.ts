@@ -10,8 +10,8 @@ import '../../src/regions/reads.ts'
 const megabyte = 2 ** 20
 
 function makeStore(bytes = megabyte) {
-  const world = { now: 1_000, silence: 0 }
-  const answers = createAnswers({ bytes, now: () => world.now, silence: () => world.silence })
+  const world = { now: 1_000, isDeaf: false }
+  const answers = createAnswers({ bytes, now: () => world.now, isDeaf: () => world.isDeaf })
   const keep = (question: string, tags: readonly string[], { until = Number.POSITIVE_INFINITY, body = '{}' } = {}) => {
     const begun = answers.begin()
     return answers.keep(question, answerOf(body), { ...startKeeping(), tags: new Set(tags), until }, begun)
@@ -104,11 +104,11 @@ describe('kept answers', () => {
     const store = makeStore()
     store.put('one', [rowTag('members', 'a')])
     store.put('other', [rowTag('members', 'b')])
-    store.world.silence = 3_001
+    store.world.isDeaf = true
     expect(store.has('one')).toBe(false)
     // What was missed is heard before the silence ends.
     store.note([profile('a', 'summaries')])
-    store.world.silence = 0
+    store.world.isDeaf = false
     expect(store.has('one')).toBe(false)
     expect(store.has('other')).toBe(true)
   })

@@ -1,6 +1,9 @@
 import { type SqlBool, sql } from 'kysely'
+import type { Actor } from '../access/actor.ts'
 import { actorName } from '../access/store.ts'
+import type { Db } from '../database/client.ts'
 import type { PageOrder } from '../database/page.ts'
+import { findRelated } from '../reads/related.ts'
 import { listing, manyBy, oneBy, source } from '../reads/source.ts'
 import { type ContactRow, type MemberRow, type ProfileRevisionRow, type ReferenceRow, visibleMembers } from './store.ts'
 
@@ -22,6 +25,12 @@ export const members = source<MemberRow>('members', {
 })
 
 export const memberById = oneBy(members, 'id')
+
+/** One member that the actor may see. */
+export async function findMember(db: Db, actor: Actor, id: string): Promise<MemberRow | undefined> {
+  const [row] = await findRelated(db, actor, memberById, [id])
+  return row
+}
 
 /** The contacts of a member, in the order that it gave. Who may read them is the member's policy. */
 const contacts = source<ContactRow>('memberContacts', { news: { subject: 'memberId', types: ['member.contacts'] } })

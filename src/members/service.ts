@@ -14,16 +14,9 @@ import { createLookups } from './lookups.ts'
 import type { MemberKey } from './member-id.ts'
 import { mayEditMember } from './policy.ts'
 import { nextProfile, type ProfileChanges, profileOf } from './profile.ts'
+import { findMember } from './reads.ts'
 import { checkRegistration, enterMembers, type NewMember } from './registration.ts'
-import {
-  findContacts,
-  findMember,
-  findMembers,
-  lockMember,
-  type MemberRow,
-  replaceContacts,
-  updateMember,
-} from './store.ts'
+import { findContacts, lockMember, type MemberRow, replaceContacts, updateMember } from './store.ts'
 
 /** Whether the error says that a row with this unique key exists already. */
 function violates(error: unknown, constraint: string): boolean {
@@ -65,7 +58,7 @@ export async function registerMember(
         ;[made] = await enterMembers(tx, report, request, [registration])
         return registration.id
       })
-      const [member] = made ? [made] : await findMembers(tx, request.actor, [id])
+      const member = made ?? (await findMember(tx, request.actor, id))
       if (!member) throw new NotFound(text('The member made with this key has left.', '以此键登记的成员已离开。'))
       return member
     }),

@@ -1,22 +1,7 @@
-import {
-  CompiledQuery,
-  type ExpressionBuilder,
-  type InsertObject,
-  type Selectable,
-  sql,
-  type UpdateObject,
-} from 'kysely'
+import { type ExpressionBuilder, type InsertObject, type Selectable, sql, type UpdateObject } from 'kysely'
 import { type Actor, isStaff } from '../access/actor.ts'
 import type { Db, Tx } from '../database/client.ts'
-import { readFlat } from '../database/reader.ts'
-import {
-  type DB,
-  type MemberContacts,
-  type MemberReferences,
-  type MemberRevisions,
-  type Members,
-  tableColumns,
-} from '../database/tables.ts'
+import type { DB, MemberContacts, MemberReferences, MemberRevisions, Members } from '../database/tables.ts'
 
 /** A member with its profile and membership. */
 export type MemberRow = Omit<Selectable<Members>, 'sources'> & { sources: FactSource[] }
@@ -45,33 +30,6 @@ export type ProfileRevisionRow = Omit<Selectable<MemberRevisions>, 'changes'> & 
 export function visibleMembers(actor: Actor) {
   return (eb: ExpressionBuilder<DB, 'members'>) =>
     isStaff(actor) ? eb.lit(true) : eb('members.status', 'not in', ['WITHDRAWN', 'EXPELLED'])
-}
-
-/** The members with these UUIDs that the actor may see, in no order. */
-export function findMembers(db: Db, actor: Actor, ids: readonly string[]): Promise<MemberRow[]> {
-  return db
-    .selectFrom('members')
-    .selectAll()
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-    .where(visibleMembers(actor))
-    .$castTo<MemberRow>()
-    .execute()
-}
-
-const memberColumns = tableColumns.members
-const oneMember = `
-  select ${memberColumns.map(name => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)).join(', ')}
-  from members where id = $1`
-/** Kept as text: each edit begins with one of them. */
-const selectMember = {
-  any: CompiledQuery.raw(oneMember),
-  visible: CompiledQuery.raw(`${oneMember} and status not in ('WITHDRAWN', 'EXPELLED')`),
-}
-
-/** One member that the actor may see. */
-export async function findMember(db: Db, actor: Actor, id: string): Promise<MemberRow | undefined> {
-  const [row] = await readFlat(db, isStaff(actor) ? selectMember.any : selectMember.visible, [id])
-  return row && (Object.fromEntries(memberColumns.map((name, i) => [name, row[i]])) as unknown as MemberRow)
 }
 
 /**

@@ -6,7 +6,7 @@ import { tagsOf } from '../reads/source.ts'
 
 /** A whole answer as it was sent. */
 export interface KeptAnswer {
-  readonly body: string
+  readonly body: Buffer
   readonly contentType: string
   /** For the log and the figures. */
   readonly name: string | null
@@ -20,7 +20,7 @@ export interface KeptAnswer {
  * what this process commits we hear before its caller does.
  */
 export interface Answers {
-  /** The answer to the same question by somebody who sees the same; undefined when there is none that still holds. */
+  /** The answer to the same question (in Latin 1) by somebody who sees the same; undefined when there is none that still holds. */
   find(question: string): KeptAnswer | undefined
   /** To be called before anything of an answer is read. */
   begin(): Beginning
@@ -57,9 +57,6 @@ const overhead = { entry: 800, tag: 200 }
 /** So many tags are remembered as changed, and up to as many before them. */
 const mostRemembered = 25_000
 
-/** Texts take a byte for each character, or two when one of them is beyond Latin 1. */
-const bytesOf = (text: string) => (/[^\0-\xff]/.test(text) ? 2 : 1) * text.length
-
 /**
  * Makes an empty store. Changes are noted, and an answer is held against those since it was made when it is asked for
  * the next time: so a change that touches many costs nothing by itself, and one that touches none nearly nothing.
@@ -77,7 +74,7 @@ export function createAnswers(options: {
     maxSize: bytes,
     maxEntrySize: Math.ceil(bytes / 10),
     sizeCalculation: ({ body, tags }, question) =>
-      bytesOf(body) + bytesOf(question) + overhead.entry + overhead.tag * tags.size,
+      body.length + question.length + overhead.entry + overhead.tag * tags.size,
   })
   let changes = 0
   /** By which change each tag was touched last, of all after `knownSince`: the later ones, and those up to `recentSince`. */
@@ -116,7 +113,7 @@ export function createAnswers(options: {
         checked: begun.changes,
         tag: () => {
           const { contentType, body } = answer
-          tag ??= `W/"${createHash('sha256').update(`${contentType}\n${body}`).digest('base64url').slice(0, 27)}"`
+          tag ??= `W/"${createHash('sha256').update(`${contentType}\n`).update(body).digest('base64url').slice(0, 27)}"`
           return tag
         },
       }

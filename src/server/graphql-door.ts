@@ -7,38 +7,33 @@ import { startKeeping } from '../reads/keeping.ts'
 import type { Answers, KeptAnswer } from './answers.ts'
 import { identify } from './caller.ts'
 import { currentExchange, type Exchange, openExchange, withExchange } from './exchange.ts'
-import { findBrokenText } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import type { Accounting, Pipeline } from './pipeline.ts'
 import { asGraphqlRefusal } from './refusal.ts'
 
-/** Texts of JSON bodies as they came, by their requests. */
-const bodies = new WeakMap<FastifyRequest, string>()
-
-/** Notes the text of a body before it is parsed. */
-export function noteBody(request: FastifyRequest, text: string): void {
-  bodies.set(request, text)
-}
-
-/** The longest question whose answer is kept, in characters. */
+/** The longest question whose answer is kept, in bytes. */
 const longestQuestion = 20_000
 
 /** Whether a GET can't have been sent by a page that may not read the answer, as Apollo's CSRF prevention wants it. */
 const isPreflighted = ({ headers }: FastifyRequest) =>
   Boolean(headers['apollo-require-preflight'] || headers['x-apollo-operation-name'])
 
-/** What was asked, as it was written: equal for the same document, variables and form of answer; null for what is not kept. */
+/**
+ * What was asked, byte for byte: equal for the same document, variables and form of answer; null for what is not kept.
+ * It is not read yet: what is equal to a question that was answered is as good as that was.
+ */
 function questionOf(request: FastifyRequest): string | null {
-  const { method, url, headers } = request
+  const { method, url, headers, body } = request
   const { accept = '', 'content-type': contentType = '' } = headers
-  const body = method === 'POST' ? bodies.get(request) : method === 'GET' && isPreflighted(request) ? '' : undefined
-  if (body === undefined) return null
-  const question = `${method} ${url}\n${accept}\n${contentType}\n${body}`
+  let written = ''
+  if (method === 'POST' && Buffer.isBuffer(body)) written = body.toString('latin1')
+  else if (method !== 'GET' || !isPreflighted(request)) return null
+  const question = `${method} ${url}\n${accept}\n${contentType}\n${written}`
   return question.length > longestQuestion ? null : question
 }
 
 /** Sends a kept answer; to a GET that has it already, that it has. */
-function send(request: FastifyRequest, reply: FastifyReply, answer: KeptAnswer, actor: Actor): string {
+function send(request: FastifyRequest, reply: FastifyReply, answer: KeptAnswer, actor: Actor): Buffer | string {
   reply.header('content-type', answer.contentType)
   if (request.method !== 'GET') return answer.body
   const tag = answer.tag()
@@ -60,8 +55,10 @@ export function createGraphqlDoor(options: {
   readonly metrics: Metrics
   /** Null where nothing is kept. */
   readonly answers: Answers | null
+  /** Reads a body that came as bytes into its place. @throws InvalidInput */
+  readonly read: (request: FastifyRequest) => void
 }): RouteHandlerMethod {
-  const { services, pipeline, account, metrics, answers } = options
+  const { services, pipeline, account, metrics, answers, read } = options
   const callers = new WeakMap<Exchange, Promise<Actor>>()
 
   const byApollo = fastifyApolloHandler<Context>(pipeline.apollo, {
@@ -69,8 +66,6 @@ export function createGraphqlDoor(options: {
       const exchange = currentExchange()
       const { locale, requestId } = exchange
       try {
-        const broken = findBrokenText([request.body, request.query])
-        if (broken) throw broken
         const actor = await (callers.get(exchange) ?? identify(services, request.headers.authorization))
         return createContext(services, { actor, locale, requestId })
       } catch (error) {
@@ -91,41 +86,33 @@ export function createGraphqlDoor(options: {
   }
 
   return async function (request, reply) {
+    const began = performance.now()
     const exchange = openExchange('http', negotiateLocale(request.headers['accept-language']), request.id)
-    return withExchange(exchange, async () => {
-      const began = performance.now()
-      const asked = answers && questionOf(request)
-      const actor = asked && (await callerOf(request, exchange))
-      if (!answers || !asked || !actor) return byOrdinaryWay.call(this, request, reply, exchange)
+    const asked = answers && questionOf(request)
+    const actor = asked && (await callerOf(request, exchange))
+    if (!answers || !asked || !actor) return byOrdinaryWay.call(this, request, reply, exchange)
 
-      const question = `${exchange.locale} ${visibilityKey(actor, false)}\n${asked}`
-      const kept = answers.find(question)
-      if (kept) {
-        exchange.cost = kept.cost
-        metrics.answers.inc({ outcome: 'kept' })
-        const { name } = kept
-        account({
-          exchange,
-          actor,
-          type: 'query',
-          name,
-          codes: [],
-          milliseconds: performance.now() - began,
-          isKept: true,
-        })
-        return send(request, reply, kept, actor)
-      }
-      const keeping = startKeeping()
-      exchange.keeping = keeping
-      const begun = answers.begin()
-      const body = await byOrdinaryWay.call(this, request, reply, exchange)
-      const isKept = keeping.isWhole && !keeping.isLost && reply.statusCode === 200 && typeof body === 'string'
-      metrics.answers.inc({ outcome: isKept ? 'made' : 'passed' })
-      if (!isKept) return body
-      const contentType = String(reply.getHeader('content-type'))
-      const { operationName: name, cost } = exchange
-      return send(request, reply, answers.keep(question, { body, contentType, name, cost }, keeping, begun), actor)
-    })
+    const question = `${exchange.locale} ${visibilityKey(actor, false)}\n${asked}`
+    const kept = answers.find(question)
+    if (kept) {
+      const { name, cost } = kept
+      exchange.cost = cost
+      metrics.answers.inc({ outcome: 'kept' })
+      const milliseconds = performance.now() - began
+      account({ exchange, actor, type: 'query', name, codes: [], milliseconds, isKept: true })
+      return send(request, reply, kept, actor)
+    }
+    const keeping = startKeeping()
+    exchange.keeping = keeping
+    const begun = answers.begin()
+    const body = await byOrdinaryWay.call(this, request, reply, exchange)
+    const isKept = keeping.isWhole && !keeping.isLost && reply.statusCode === 200 && typeof body === 'string'
+    metrics.answers.inc({ outcome: isKept ? 'made' : 'passed' })
+    if (!isKept) return body
+    const contentType = String(reply.getHeader('content-type'))
+    const { operationName: name, cost } = exchange
+    const answer = answers.keep(question, { body: Buffer.from(body), contentType, name, cost }, keeping, begun)
+    return send(request, reply, answer, actor)
   }
 
   async function byOrdinaryWay(
@@ -134,7 +121,8 @@ export function createGraphqlDoor(options: {
     reply: FastifyReply,
     exchange: Exchange,
   ): Promise<unknown> {
-    const body = await byApollo.call(this, request, reply)
+    read(request)
+    const body = await withExchange(exchange, () => byApollo.call(this, request, reply))
     // GraphQL over HTTP: a well-formed request meets 200 in plain JSON, whatever becomes of its document.
     const isPlainJson = /^application\/json/.test(String(reply.getHeader('content-type')))
     if (exchange.refused && reply.statusCode === 400 && isPlainJson) reply.code(200)

@@ -1,7 +1,6 @@
 import { constants } from 'node:zlib'
 import compress from '@fastify/compress'
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { GraphQLError } from 'graphql'
 import type { Logger } from 'pino'
@@ -11,8 +10,8 @@ import type { Services } from '../graphql/context.ts'
 import type { Answers } from './answers.ts'
 import { readRequestId } from './caller.ts'
 import type { FormatError } from './format-error.ts'
-import { createGraphqlDoor, noteBody } from './graphql-door.ts'
-import { brokenText } from './limits.ts'
+import { createGraphqlDoor } from './graphql-door.ts'
+import { brokenText, findBrokenText } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import type { Accounting, Pipeline } from './pipeline.ts'
 import { sendRefusal } from './refusal.ts'
@@ -22,8 +21,6 @@ export const bodyLimit = 100 * 1024
 
 /** Where all three doors of GraphQL are. */
 export const graphqlPath = '/graphql'
-
-const badJson = () => new InvalidInput(text('The body is no JSON in UTF-8.', '请求体不是 UTF-8 编码的 JSON。'))
 
 const tooLarge = () =>
   Object.assign(
@@ -37,34 +34,51 @@ const tooLarge = () =>
     { statusCode: 413 },
   )
 
-/** What keeps browsers from taking an answer of the API for something else. Pages have more to be told. */
+/**
+ * What keeps browsers from taking an answer of the API for something else, and caches from keeping one that was not made
+ * for that. Pages have more to be told.
+ */
 const apiHeaders = {
+  'cache-control': 'no-store',
+  vary: 'accept, accept-language, authorization, origin',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
 }
 
-/** JSON bodies, decoded strictly: a wrong byte would otherwise become U+FFFD and be kept as if it were meant. */
-function readJson(app: FastifyInstance): void {
+const badJson = () => new InvalidInput(text('The body is no JSON in UTF-8.', '请求体不是 UTF-8 编码的 JSON。'))
+
+/**
+ * Leaves JSON bodies as the bytes that came: a question that was answered before is known by them.
+ * @returns what reads such a body into its place. It throws InvalidInput for bytes that are no UTF-8, which would
+ * otherwise become U+FFFD and be kept as if they were meant, for what is no JSON, and for texts that can't be kept.
+ */
+function createReader(app: FastifyInstance): (request: FastifyRequest) => void {
+  const types = ['application/json', 'application/graphql-response+json']
+  app.addContentTypeParser(types, { parseAs: 'buffer' }, (_, body, done) => done(null, body))
   const parse = app.getDefaultJsonParser('error', 'error')
   const utf8 = new TextDecoder('utf-8', { fatal: true })
-  app.addContentTypeParser(
-    ['application/json', 'application/graphql-response+json'],
-    { parseAs: 'buffer' },
-    (request, body, done) => {
-      let decoded: string
+  return request => {
+    if (Buffer.isBuffer(request.body)) {
+      let written: string
       try {
-        decoded = utf8.decode(body as Buffer)
+        written = utf8.decode(request.body)
       } catch {
-        return done(badJson())
+        throw badJson()
       }
-      noteBody(request, decoded)
-      const broken = brokenText(decoded)
-      if (broken) return done(broken)
-      parse(request, decoded, (error, value) => (error ? done(badJson()) : done(null, value)))
-    },
-  )
+      let isBad = false
+      parse(request, written, (error, value) => {
+        isBad = Boolean(error)
+        request.body = value
+      })
+      if (isBad) throw badJson()
+      const broken = brokenText(written) ?? (written.includes('\\u') ? findBrokenText(request.body) : null)
+      if (broken) throw broken
+    }
+    const broken = findBrokenText(request.query)
+    if (broken) throw broken
+  }
 }
 
 function onError(formatError: FormatError) {
@@ -107,64 +121,43 @@ export async function createHttpServer(options: {
     logger: false,
     routerOptions: { ignoreTrailingSlash: true },
   })
-  readJson(app)
+  const read = createReader(app)
   app.setErrorHandler(onError(formatError))
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const level = reply.statusCode >= 400 ? 'info' : 'debug'
-    log[level](
-      {
-        requestId: request.id,
-        method: request.method,
-        path: request.url.split('?', 1)[0]?.slice(0, 200),
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-      },
-      'request',
-    )
+    if (log.isLevelEnabled(level))
+      log[level](
+        {
+          requestId: request.id,
+          method: request.method,
+          path: request.url.split('?', 1)[0]?.slice(0, 200),
+          status: reply.statusCode,
+          ms: Math.round(reply.elapsedTime * 10) / 10,
+        },
+        'request',
+      )
+    done()
   })
-  // On pages alone, below.
-  await app.register(helmet, {
-    global: false,
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        'default-src': ["'self'"],
-        'script-src': ["'self'"],
-        // GraphiQL's editor writes its styles itself.
-        'style-src': ["'self'", "'unsafe-inline'"],
-        'img-src': ["'self'", 'data:'],
-        'font-src': ["'self'", 'data:'],
-        'worker-src': ["'self'", 'blob:'],
-        'connect-src': ["'self'"],
-        'object-src': ["'none'"],
-        'base-uri': ["'none'"],
-        'form-action': ["'none'"],
-        'frame-ancestors': ["'none'"],
-      },
-    },
-    // Whether all of the host speaks TLS, its proxy knows.
-    strictTransportSecurity: false,
-  })
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    if (request.routeOptions.url === graphqlPath) reply.headers(apiHeaders)
-    else await reply.helmet()
+    done()
   })
-  await app.register(cors, {
-    origin: config.CORS_ORIGINS.length > 0 ? config.CORS_ORIGINS : false,
-    methods: ['GET', 'POST'],
-    allowedHeaders: [
-      'accept-language',
-      'apollo-require-preflight',
-      'authorization',
-      'content-type',
-      'if-none-match',
-      'x-apollo-operation-name',
-      'x-request-id',
-    ],
-    exposedHeaders: ['etag', 'retry-after', 'www-authenticate', 'x-request-id'],
-    maxAge: 600,
-  })
+  if (config.CORS_ORIGINS.length > 0)
+    await app.register(cors, {
+      origin: config.CORS_ORIGINS,
+      methods: ['GET', 'POST'],
+      allowedHeaders: [
+        'accept-language',
+        'apollo-require-preflight',
+        'authorization',
+        'content-type',
+        'if-none-match',
+        'x-apollo-operation-name',
+        'x-request-id',
+      ],
+      exposedHeaders: ['etag', 'retry-after', 'www-authenticate', 'x-request-id'],
+      maxAge: 600,
+    })
   await app.register(compress, {
     threshold: 1024,
     encodings: ['br', 'gzip'],
@@ -172,16 +165,20 @@ export async function createHttpServer(options: {
     brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } },
   })
 
-  const answer = createGraphqlDoor(options)
+  const answer = createGraphqlDoor({ ...options, read })
   app.route({
     method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     url: graphqlPath,
     // HEAD would run the query for nothing.
     exposeHeadRoute: false,
+    onRequest: (_, reply, done) => {
+      reply.headers(apiHeaders)
+      done()
+    },
     handler: async function (request, reply) {
-      reply.header('cache-control', 'no-store').header('vary', 'accept, accept-language, authorization, origin')
-      if (isForEvents(request)) return events(request, reply)
-      return answer.call(this, request, reply)
+      if (!isForEvents(request)) return answer.call(this, request, reply)
+      read(request)
+      return events(request, reply)
     },
   })
   return app

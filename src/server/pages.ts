@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
 import fastifyStatic from '@fastify/static'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { sql } from 'kysely'
 import type { Services } from '../graphql/context.ts'
 import { readSdl } from '../graphql/sdl.ts'
@@ -49,44 +50,65 @@ async function databaseAnswers(services: Services): Promise<boolean> {
   }
 }
 
-/** Adds the paths beside GraphQL: front page, GraphiQL, schema, health and figures. */
-export async function addPages(
-  app: FastifyInstance,
-  services: Services,
-  metrics: Metrics,
-  isStopping: () => boolean,
-): Promise<void> {
+/** What browsers are told of pages. */
+const pageHeaders: FastifyHelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      'default-src': ["'self'"],
+      'script-src': ["'self'"],
+      // GraphiQL's editor writes its styles itself.
+      'style-src': ["'self'", "'unsafe-inline'"],
+      'img-src': ["'self'", 'data:'],
+      'font-src': ["'self'", 'data:'],
+      'worker-src': ["'self'", 'blob:'],
+      'connect-src': ["'self'"],
+      'object-src': ["'none'"],
+      'base-uri': ["'none'"],
+      'form-action': ["'none'"],
+      'frame-ancestors': ["'none'"],
+    },
+  },
+  // Whether all of the host speaks TLS, its proxy knows.
+  strictTransportSecurity: false,
+}
+
+/** The paths beside GraphQL: front page, GraphiQL, schema, health and figures; and what is said of all others. */
+export function createPages(services: Services, metrics: Metrics, isStopping: () => boolean): FastifyPluginAsync {
   const sdl = `${readSdl()}\n`
   const front = frontPage()
-  app.get('/', async (request, reply) => {
-    if (!request.headers.accept?.includes('text/html'))
-      return { doors: Object.fromEntries(doors.map(({ path, what }) => [path, what])) }
-    return reply.type('text/html; charset=utf-8').send(front)
-  })
-  app.get('/schema.graphql', (_, reply) => reply.type('text/plain; charset=utf-8').send(sdl))
-  app.get('/healthz', async () => ({ status: 'alive' }))
-  app.get('/readyz', async (_, reply) => {
-    reply.header('cache-control', 'no-store')
-    if (isStopping()) return reply.code(503).send({ status: 'stopping' })
-    if (!(await databaseAnswers(services))) return reply.code(503).send({ status: 'database out of reach' })
-    return { status: 'ready' }
-  })
-  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()))
-
-  if (existsSync(graphiqlFolder)) {
-    await app.register(fastifyStatic, {
-      root: graphiqlFolder,
-      prefix: '/graphiql/',
-      immutable: true,
-      maxAge: '365d',
-      index: false,
+  return async app => {
+    await app.register(helmet, pageHeaders)
+    app.get('/', async (request, reply) => {
+      if (!request.headers.accept?.includes('text/html'))
+        return { doors: Object.fromEntries(doors.map(({ path, what }) => [path, what])) }
+      return reply.type('text/html; charset=utf-8').send(front)
     })
-    app.get('/graphiql', (_, reply) => reply.sendFile('index.html', { maxAge: 0, immutable: false }))
-  } else
-    app.get('/graphiql', (_, reply) =>
-      reply.code(503).type('text/plain; charset=utf-8').send('GraphiQL is not built yet: npm run prepare\n'),
+    app.get('/schema.graphql', (_, reply) => reply.type('text/plain; charset=utf-8').send(sdl))
+    app.get('/healthz', async () => ({ status: 'alive' }))
+    app.get('/readyz', async (_, reply) => {
+      reply.header('cache-control', 'no-store')
+      if (isStopping()) return reply.code(503).send({ status: 'stopping' })
+      if (!(await databaseAnswers(services))) return reply.code(503).send({ status: 'database out of reach' })
+      return { status: 'ready' }
+    })
+    app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()))
+
+    if (existsSync(graphiqlFolder)) {
+      await app.register(fastifyStatic, {
+        root: graphiqlFolder,
+        prefix: '/graphiql/',
+        immutable: true,
+        maxAge: '365d',
+        index: false,
+      })
+      app.get('/graphiql', (_, reply) => reply.sendFile('index.html', { maxAge: 0, immutable: false }))
+    } else
+      app.get('/graphiql', (_, reply) =>
+        reply.code(503).type('text/plain; charset=utf-8').send('GraphiQL is not built yet: npm run prepare\n'),
+      )
+    app.setNotFoundHandler((_, reply) =>
+      reply.code(404).send({ errors: [{ message: 'Nothing is here. The doors are listed at /.' }] }),
     )
-  app.setNotFoundHandler((_, reply) =>
-    reply.code(404).send({ errors: [{ message: 'Nothing is here. The doors are listed at /.' }] }),
-  )
+  }
 }

@@ -23,7 +23,7 @@ import { type Connection, type Connections, watchConnections } from './connectio
 import { createErrorFormatter, ShownError } from './format-error.ts'
 import { createHttpServer } from './http.ts'
 import { createMetrics } from './metrics.ts'
-import { addPages } from './pages.ts'
+import { createPages } from './pages.ts'
 import { createAccounting, startPipeline } from './pipeline.ts'
 import { buildSchema } from './schema.ts'
 import { createEventStreams } from './sse.ts'
@@ -152,7 +152,7 @@ async function start(config: Config, given: Given, undoing: ReturnType<typeof cr
     answers,
     events,
   })
-  await addPages(app, services, metrics, () => isStopping)
+  await app.register(createPages(services, metrics, () => isStopping))
   openWebSocketDoor({
     server: app.server,
     schema,

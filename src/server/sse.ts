@@ -11,7 +11,6 @@ import { identify } from './caller.ts'
 import { type CloseReason, type Connection, type Connections, closeTexts } from './connections.ts'
 import { openExchange } from './exchange.ts'
 import type { FormatError } from './format-error.ts'
-import { findBrokenText } from './limits.ts'
 import type { Metrics } from './metrics.ts'
 import { isForeignPage } from './origins.ts'
 import type { Answer, Pipeline } from './pipeline.ts'
@@ -84,8 +83,6 @@ export function createEventStreams(options: {
     let actor: Connection['actor']
     try {
       if (request.method === 'GET' && isForeignPage(request.headers, config)) throw foreign()
-      const broken = findBrokenText([request.body, request.query])
-      if (broken) throw broken
       params = readParams(request)
       actor = await identify(services, request.headers.authorization)
     } catch (error) {

@@ -19,7 +19,7 @@ function makeStore(bytes = megabyte) {
   return { ...answers, world, put: keep, has: (question: string) => answers.find(question) !== undefined }
 }
 
-const answerOf = (body: string) => ({ body, contentType: 'application/json', name: null, cost: 1 })
+const answerOf = (body: string) => ({ body: Buffer.from(body), contentType: 'application/json', name: null, cost: 1 })
 const event = (type: EventType, subject: string, detail: object = {}): NewEvent => ({
   type,
   subject,

@@ -1,18 +1,20 @@
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { NewEvent } from '../journal/catalog.ts'
 import type { Keeping } from '../reads/keeping.ts'
 import { tagsOf } from '../reads/source.ts'
+import type { Encoding } from './encodings.ts'
 
 /** A whole answer as it was sent. */
 export interface KeptAnswer {
   readonly body: Buffer
   readonly contentType: string
+  /** How the body is compressed; null where it is as it was made. */
+  readonly encoding: Encoding | null
+  /** The value of `ETag`; null where none is sent. */
+  readonly tag: string | null
   /** For the log and the figures. */
   readonly name: string | null
   readonly cost: number | null
-  /** The value of `ETag`: a weak one, since the bytes differ with the compression. */
-  readonly tag: () => string
 }
 
 /**
@@ -24,11 +26,8 @@ export interface Answers {
   find(question: string): KeptAnswer | undefined
   /** To be called before anything of an answer is read. */
   begin(): Beginning
-  /**
-   * Keeps an answer; what it is made of may have changed since it was begun, then it is not found again.
-   * @returns it, to be sent
-   */
-  keep(question: string, answer: Omit<KeptAnswer, 'tag'>, keeping: Keeping, begun: Beginning): KeptAnswer
+  /** Keeps an answer; what it is made of may have changed since it was begun, then it is not found again. */
+  keep(question: string, answer: KeptAnswer, keeping: Keeping, begun: Beginning): void
   /** From now on what these events alter is not found any more, and everything else is. */
   note(events: readonly Pick<NewEvent, 'type' | 'subject' | 'detail'>[]): void
   dropAll(): void
@@ -104,21 +103,8 @@ export function createAnswers(options: {
     },
     begin: () => ({ changes, at: now() }),
     keep: (question, answer, { tags, until, isLost }, begun) => {
-      let tag: string | undefined
-      const entry: Entry = {
-        ...answer,
-        tags,
-        since: begun.at,
-        until,
-        checked: begun.changes,
-        tag: () => {
-          const { contentType, body } = answer
-          tag ??= `W/"${createHash('sha256').update(`${contentType}\n`).update(body).digest('base64url').slice(0, 27)}"`
-          return tag
-        },
-      }
-      if (!isLost && until > now()) kept.set(question, entry)
-      return entry
+      if (isLost || until <= now()) return
+      kept.set(question, { ...answer, tags, since: begun.at, until, checked: begun.changes })
     },
     note: events => {
       const tags = new Set(events.flatMap(event => tagsOf(event as NewEvent)))

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { fastifyApolloHandler } from '@as-integrations/fastify'
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import { type Actor, visibilityKey } from '../access/actor.ts'
@@ -6,6 +7,7 @@ import { negotiateLocale } from '../languages.ts'
 import { startKeeping } from '../reads/keeping.ts'
 import type { Answers, KeptAnswer } from './answers.ts'
 import { identify } from './caller.ts'
+import { type Encoding, encode, encodingOf, shortestToCompress } from './encodings.ts'
 import { currentExchange, type Exchange, openExchange, withExchange } from './exchange.ts'
 import type { Metrics } from './metrics.ts'
 import type { Accounting, Pipeline } from './pipeline.ts'
@@ -32,19 +34,43 @@ function questionOf(request: FastifyRequest): string | null {
   return question.length > longestQuestion ? null : question
 }
 
+/** The value of `ETag`: a weak one, since the bytes differ with the encoding. */
+function tagOf(contentType: string, body: Buffer): string {
+  const hash = createHash('sha256').update(`${contentType}\n`).update(body)
+  return `W/"${hash.digest('base64url').slice(0, 27)}"`
+}
+
 /** Sends a kept answer; to a GET that has it already, that it has. */
 function send(request: FastifyRequest, reply: FastifyReply, answer: KeptAnswer, actor: Actor): Buffer | string {
-  reply.header('content-type', answer.contentType)
-  if (request.method !== 'GET') return answer.body
-  const tag = answer.tag()
-  // Caches ask every time whether it still holds: we know at once when it does not.
-  reply.header('etag', tag).header('cache-control', `${actor.kind === 'ANONYMOUS' ? 'public' : 'private'}, no-cache`)
-  // Caches may have made a strong one of it.
-  const opaque = tag.replace('W/', '')
-  const known = request.headers['if-none-match']?.split(',').map(one => one.trim().replace(/^W\//, ''))
-  if (!known?.some(one => one === opaque || one === '*')) return answer.body
-  reply.code(304)
-  return ''
+  const { body, contentType, encoding, tag } = answer
+  reply.header('content-type', contentType)
+  if (tag) {
+    // Caches ask every time whether it still holds: we know at once when it does not.
+    reply.header('etag', tag).header('cache-control', `${actor.kind === 'ANONYMOUS' ? 'public' : 'private'}, no-cache`)
+    // Caches may have made a strong one of it.
+    const opaque = tag.replace('W/', '')
+    const known = request.headers['if-none-match']?.split(',').map(one => one.trim().replace(/^W\//, ''))
+    if (known?.some(one => one === opaque || one === '*')) {
+      reply.code(304)
+      return ''
+    }
+  }
+  if (encoding) reply.header('content-encoding', encoding)
+  return body
+}
+
+/** An answer just made, as it is sent and kept. */
+async function packed(
+  { method }: FastifyRequest,
+  reply: FastifyReply,
+  body: Buffer,
+  accepted: Encoding | null,
+  { operationName: name, cost }: Exchange,
+): Promise<KeptAnswer> {
+  const contentType = String(reply.getHeader('content-type'))
+  const tag = method === 'GET' ? tagOf(contentType, body) : null
+  const encoding = body.length < shortestToCompress ? null : accepted
+  return { body: encoding ? await encode(body, encoding) : body, contentType, encoding, tag, name, cost }
 }
 
 /** Makes what answers GraphQL over HTTP: with an answer that was kept, else by Apollo. */
@@ -92,7 +118,8 @@ export function createGraphqlDoor(options: {
     const actor = asked && (await callerOf(request, exchange))
     if (!answers || !asked || !actor) return byOrdinaryWay.call(this, request, reply, exchange)
 
-    const question = `${exchange.locale} ${visibilityKey(actor, false)}\n${asked}`
+    const accepted = encodingOf(request)
+    const question = `${exchange.locale} ${accepted} ${visibilityKey(actor, false)}\n${asked}`
     const kept = answers.find(question)
     if (kept) {
       const { name, cost } = kept
@@ -109,9 +136,8 @@ export function createGraphqlDoor(options: {
     const isKept = keeping.isWhole && !keeping.isLost && reply.statusCode === 200 && typeof body === 'string'
     metrics.answers.inc({ outcome: isKept ? 'made' : 'passed' })
     if (!isKept) return body
-    const contentType = String(reply.getHeader('content-type'))
-    const { operationName: name, cost } = exchange
-    const answer = answers.keep(question, { body: Buffer.from(body), contentType, name, cost }, keeping, begun)
+    const answer = await packed(request, reply, Buffer.from(body), accepted, exchange)
+    answers.keep(question, answer, keeping, begun)
     return send(request, reply, answer, actor)
   }
 

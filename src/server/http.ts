@@ -1,4 +1,3 @@
-import { constants } from 'node:zlib'
 import compress from '@fastify/compress'
 import cors from '@fastify/cors'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -9,6 +8,7 @@ import { InvalidInput, TooCostly, text } from '../errors.ts'
 import type { Services } from '../graphql/context.ts'
 import type { Answers } from './answers.ts'
 import { readRequestId } from './caller.ts'
+import { brotliOptions, encodings, shortestToCompress } from './encodings.ts'
 import type { FormatError } from './format-error.ts'
 import { createGraphqlDoor } from './graphql-door.ts'
 import { brokenText, findBrokenText } from './limits.ts'
@@ -40,7 +40,7 @@ const tooLarge = () =>
  */
 const apiHeaders = {
   'cache-control': 'no-store',
-  vary: 'accept, accept-language, authorization, origin',
+  vary: 'accept, accept-language, authorization, origin, accept-encoding',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
@@ -158,12 +158,7 @@ export async function createHttpServer(options: {
       exposedHeaders: ['etag', 'retry-after', 'www-authenticate', 'x-request-id'],
       maxAge: 600,
     })
-  await app.register(compress, {
-    threshold: 1024,
-    encodings: ['br', 'gzip'],
-    // The default quality of 11 is for what is compressed once.
-    brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } },
-  })
+  await app.register(compress, { threshold: shortestToCompress, encodings, brotliOptions })
 
   const answer = createGraphqlDoor({ ...options, read })
   app.route({

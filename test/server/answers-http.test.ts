@@ -270,21 +270,39 @@ describe('GET', () => {
     expect([status, headers.get('etag'), headers.get('cache-control')]).toEqual([200, null, 'no-store'])
   })
 
-  it('is compressed from memory, too', async () => {
-    const query = 'query ($id: ID!) { member(id: $id) { profile { names { locale text } description } } }'
-    const description = '元宇宙'.repeat(600)
-    const big = await running.alliance.member({ profile: { descriptions: [{ locale: 'zh-Hans', text: description }] } })
-    const headers = { 'accept-encoding': 'gzip' }
-    await about(big, query, { method: 'GET', headers })
-    const { url } = running
-    const parameters = new URLSearchParams({ query, variables: JSON.stringify({ id: big.id }) })
-    const response = await fetch(`${url}/graphql?${parameters}`, {
-      headers: { ...headers, 'apollo-require-preflight': 'yes', 'accept-language': 'en' },
-    })
-    expect(response.headers.get('content-encoding')).toBe('gzip')
-    expect(response.headers.get('vary')).toMatch(/authorization.*accept-encoding/)
-    expect(await response.text()).toContain(description)
+  it('has the same tag for the same answer in the same form alone', async () => {
+    const get: Manner = { method: 'GET' }
+    const tag = (await about(member, profile, get)).headers.get('etag')
+    const again = await about(member, `${profile} `, get)
+    expect([again.isKept, again.headers.get('etag')]).toEqual([false, tag])
+    const form = await about(member, profile, { ...get, headers: { accept: 'application/graphql-response+json' } })
+    expect(form.headers.get('etag')).not.toBe(tag)
   })
+})
+
+it('an answer is kept as it was compressed for those who take the same', async () => {
+  const query = 'query ($id: ID!) { member(id: $id) { profile { description } } }'
+  const description = '元宇宙'.repeat(600)
+  const big = await running.alliance.member({ profile: { descriptions: [{ locale: 'zh-Hans', text: description }] } })
+  const tags = new Set<string | null>()
+  for (const [accepted, encoding] of [
+    ['identity', null],
+    ['gzip', 'gzip'],
+    ['gzip, br', 'br'],
+    ['br;q=0, gzip', 'gzip'],
+    ['zstd', null],
+  ] as const) {
+    const manner: Manner = { method: 'GET', headers: { 'accept-encoding': accepted } }
+    await about(big, query, manner)
+    const kept = await about(big, query, manner)
+    expect([kept.isKept, kept.headers.get('content-encoding')]).toEqual([true, encoding])
+    expect(kept.data).toEqual({ member: { profile: { description } } })
+    expect(kept.headers.get('vary')).toMatch(/authorization.*accept-encoding/)
+    tags.add(kept.headers.get('etag'))
+    // What is short is sent as it is.
+    expect((await about(member, profile, manner)).headers.get('content-encoding')).toBeNull()
+  }
+  expect(tags.size).toBe(1)
 })
 
 it('keeps nothing where it is told so', async () => {

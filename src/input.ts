@@ -13,7 +13,10 @@ export interface InputCheck {
   optionalText(value: string | null | undefined, field: readonly string[], max: number): string | null
   /** At most `max` entries. */
   size(list: readonly unknown[], field: readonly string[], max: number): void
-  /** Texts by language with those of `sent` put in; an empty one removes its language. */
+  /**
+   * Texts by language with those of `sent` put in; an empty one removes its language. In the order in which jsonb keeps
+   * keys, which decides what stands for a text that is missing: a change is answered as it is read later.
+   */
   translations(
     present: Translations,
     sent: readonly { readonly locale: Locale; readonly text: string }[],
@@ -67,7 +70,7 @@ export function checkInput(): InputCheck {
         if (sentText.trim() === '') delete merged[locale]
         else merged[locale] = check.text(sentText, [...field, locale], max)
       }
-      return merged
+      return Object.fromEntries(Object.entries(merged).sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1)))
     },
     done() {
       if (faults.length > 0) throw new InputRefused(faults)

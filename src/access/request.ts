@@ -1,8 +1,8 @@
-import type { RawBuilder } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
+import { runStatement, type Statement } from '../database/statement.ts'
 import { transact, tryAgain } from '../database/transaction.ts'
 import type { Cause, EventType, NewEvent } from '../journal/catalog.ts'
-import { appendEvents, appendingEvent } from '../journal/outbox.ts'
+import { appendEvents, type Reported } from '../journal/outbox.ts'
 import { type Actor, actorReference } from './actor.ts'
 import { secretariatPermissions } from './permissions.ts'
 
@@ -59,20 +59,20 @@ export async function change<T>(request: Request, work: (tx: Tx, report: Report)
 
 /**
  * Makes a change of one row that is one statement, without a lock and a transaction around it, and reports it.
- * @param statement takes the CTE that reports, to be part of the statement: it is for the row of a CTE named `changed`
- * @returns the row that the statement answers; undefined when it changed nothing, and then nothing is reported either
+ * @param statement ends with `appendingEvent`
+ * @returns whether it changed the row; when not, nothing is reported either
  */
-export async function changeAtOnce<Row, Type extends EventType>(
+export async function changeAtOnce<Input extends object>(
   request: Request,
-  event: NewEvent<Type>,
-  statement: (reporting: RawBuilder<unknown>) => RawBuilder<Row>,
-): Promise<Row | undefined> {
+  event: NewEvent,
+  statement: Statement<Input & Reported>,
+  input: Input,
+): Promise<boolean> {
+  const values = { ...input, event, cause: causeOf(request) }
   let isRefused = false
   try {
-    const whole = statement(appendingEvent(event, causeOf(request)))
-    const { rows } = await tryAgain(request.db, () => whole.execute(request.db))
-    isRefused = rows.length === 0
-    return rows[0]
+    isRefused = (await tryAgain(request.db, () => runStatement(request.db, statement, values))) === 0
+    return !isRefused
   } finally {
     if (!isRefused) request.wake([event])
   }

@@ -10,7 +10,9 @@ const fieldNames: Partial<Record<keyof Profile, string>> = { parentId: 'parent',
 
 /** What differs between two profiles; parent and lead as the ids that the API shows. */
 export async function compareProfiles(db: Db, before: Profile, after: Profile): Promise<FieldChange[]> {
-  const changed = profileColumns.filter(column => !isDeepStrictEqual(before[column], after[column]))
+  const changed = profileColumns.filter(
+    column => before[column] !== after[column] && !isDeepStrictEqual(before[column], after[column]),
+  )
   const bodies = changed.filter(column => column === 'parentId' || column === 'leadId')
   const uuids = bodies.flatMap(column => [before[column], after[column]]).filter(uuid => uuid !== null)
   const kinds = uuids.length > 0 ? await findKinds(db, uuids) : new Map<string, MemberRow['kind']>()

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { sql } from 'kysely'
-import { type Actor, actorReference } from '../access/actor.ts'
+import { LRUCache } from 'lru-cache'
+import type { Actor } from '../access/actor.ts'
 import { changeAtOnce, type Report, type Request } from '../access/request.ts'
 import type { Db, Tx } from '../database/client.ts'
+import { joinStatements, type Statement, statement } from '../database/statement.ts'
 import type { NewEvent } from '../journal/catalog.ts'
+import { appendingEvent, causing, type Reported } from '../journal/outbox.ts'
 import { compareProfiles } from './changes.ts'
 import { insertRevisions } from './history.ts'
 import type { Reference } from './lookups.ts'
@@ -64,47 +66,68 @@ function edited(id: string, version: number, changes: readonly FieldChange[]): N
   return { type: 'member.profile', subject: id, detail, audience: 'PUBLIC' }
 }
 
+type JsonColumn = 'names' | 'summaries' | 'descriptions' | 'sources'
+const jsonOf =
+  (column: JsonColumn) =>
+  ({ after }: Edit) =>
+    JSON.stringify(after[column])
+
+/** How the fields of an edit of one member are written. Parent and lead depend on other members: they are not among them. */
+const settings: Readonly<Record<string, Statement<Edit>>> = {
+  names: statement`names = ${jsonOf('names')}::jsonb, search = ${({ keys }) => keys!.search}::text,
+    pinyin_key = ${({ keys }) => keys!.pinyinKey}::text, stroke_key = ${({ keys }) => keys!.strokeKey}::text,
+    latin_key = ${({ keys }) => keys!.latinKey}::text`,
+  summaries: statement`summaries = ${jsonOf('summaries')}::jsonb`,
+  descriptions: statement`descriptions = ${jsonOf('descriptions')}::jsonb`,
+  sources: statement`sources = ${jsonOf('sources')}::jsonb`,
+  fields: statement`fields = ${({ after }) => after.fields}::text[]`,
+  capabilities: statement`capabilities = ${({ after }) => after.capabilities}::text[]`,
+  logoUrl: statement`logo_url = ${({ after }) => after.logoUrl}::text`,
+  websiteUrl: statement`website_url = ${({ after }) => after.websiteUrl}::text`,
+  founded: statement`founded = ${({ after }) => after.founded}::text`,
+  size: statement`size = ${({ after }) => after.size}::integer`,
+  creditCode: statement`credit_code = ${({ after }) => after.creditCode}::text`,
+  creditCodeReviewed: statement`credit_code_reviewed = ${({ after }) => after.creditCodeReviewed}::boolean`,
+}
+
+const writings = new LRUCache<string, Statement<Edit & Reported>>({ max: 100 })
+
+/** The statement that writes these fields, the revision and the event. Callers edit a few fields in a few combinations. */
+function writingOf(fields: readonly string[]): Statement<Edit & Reported> {
+  const key = fields.join(' ')
+  const known = writings.get(key)
+  if (known) return known
+  const set = joinStatements(fields.map(field => settings[field]!))
+  const writing = statement<Edit & Reported>`
+    with changed as (
+      update members set version = version + 1, updated_at = greatest(updated_at, ${causing.at}::timestamptz), ${set}
+      where id = ${({ before }) => before.id}::uuid and version = ${({ before }) => before.version}::integer
+      returning id, version
+    ), revision as (
+      insert into member_revisions (member_id, version, at, actor, on_behalf_of, reason, changes)
+      select id, version, ${causing.at}::timestamptz, ${causing.actor}::text, ${causing.onBehalfOf}::uuid,
+        ${({ reason }) => reason}::text, ${({ changes }) => JSON.stringify(changes)}::jsonb
+      from changed
+    ) ${appendingEvent}`
+  writings.set(key, writing)
+  return writing
+}
+
 /**
  * Writes a checked edit with its revision and its event in one statement, if the member still has the version that the
  * edit was made from. An edit that gives references, or that depends on other members, is for `saveEdits`.
  * @returns the member; undefined when somebody else was quicker, and nothing was written
  * @throws a unique violation of members_credit_code_key
  */
-export function saveEditAtOnce(request: Request, edit: Edit): Promise<MemberRow | undefined> {
-  const { before, after, keys, changes, reason } = edit
-  const { actor, now } = request
-  // What stays is not sent again: long texts keep the place where PostgreSQL has them.
-  const texts = (name: 'names' | 'summaries' | 'descriptions' | 'sources') =>
-    changes.some(({ field }) => field === name) ? JSON.stringify(after[name]) : null
-  return changeAtOnce(
-    request,
-    edited(before.id, before.version + 1, changes),
-    reporting => sql<MemberRow>`
-      with changed as (
-        update members set
-          version = version + 1, updated_at = greatest(updated_at, ${now}::timestamptz),
-          names = coalesce(${texts('names')}::jsonb, names),
-          summaries = coalesce(${texts('summaries')}::jsonb, summaries),
-          descriptions = coalesce(${texts('descriptions')}::jsonb, descriptions),
-          sources = coalesce(${texts('sources')}::jsonb, sources),
-          fields = ${after.fields}::text[], capabilities = ${after.capabilities}::text[],
-          logo_url = ${after.logoUrl}::text, website_url = ${after.websiteUrl}::text, founded = ${after.founded}::text,
-          size = ${after.size}::integer, parent_id = ${after.parentId}::uuid, lead_id = ${after.leadId}::uuid,
-          credit_code = ${after.creditCode}::text, credit_code_reviewed = ${after.creditCodeReviewed}::boolean,
-          pinyin_key = coalesce(${keys?.pinyinKey ?? null}::text, pinyin_key),
-          stroke_key = coalesce(${keys?.strokeKey ?? null}::text, stroke_key),
-          latin_key = coalesce(${keys?.latinKey ?? null}::text, latin_key),
-          search = coalesce(${keys?.search ?? null}::text, search)
-        where id = ${before.id}::uuid and version = ${before.version}::integer
-        returning *
-      ), revision as (
-        insert into member_revisions (member_id, version, at, actor, on_behalf_of, reason, changes)
-        select id, version, ${now}::timestamptz, ${actorReference(actor)}::text,
-          ${actor.kind === 'OFFICER' ? actor.memberId : null}::uuid, ${reason}::text, ${JSON.stringify(changes)}::jsonb
-        from changed
-      ), event as (${reporting})
-      select * from changed`,
-  )
+export async function saveEditAtOnce(request: Request, edit: Edit): Promise<MemberRow | undefined> {
+  const { before, after, keys, changes } = edit
+  const version = before.version + 1
+  const event = edited(before.id, version, changes)
+  const isMade = await changeAtOnce(request, event, writingOf(event.detail.fields), edit)
+  if (!isMade) return undefined
+  // Every change of a member makes a version: what was not written is as it was.
+  const updatedAt = new Date(Math.max(before.updatedAt.getTime(), request.now.getTime()))
+  return { ...before, ...after, ...keys, version, updatedAt }
 }
 
 /**

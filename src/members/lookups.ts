@@ -31,14 +31,20 @@ function batched<Key, Row, Found>(
   askedKey: (key: Key) => string,
   answer: (row: Row | undefined) => Found,
 ): (key: Key) => Promise<Found> {
-  const loader = new DataLoader<Key, Found, string>(
-    async keys => {
-      const rows = new Map((await find(keys)).map(row => [rowKey(row), row]))
-      return keys.map(key => answer(rows.get(askedKey(key))))
-    },
-    { cacheKeyFn: askedKey },
-  )
-  return key => loader.load(key)
+  const start = () =>
+    new DataLoader<Key, Found, string>(
+      async keys => {
+        const rows = new Map((await find(keys)).map(row => [rowKey(row), row]))
+        return keys.map(key => answer(rows.get(askedKey(key))))
+      },
+      { cacheKeyFn: askedKey },
+    )
+  // Most changes ask for little of it.
+  let loader: ReturnType<typeof start> | undefined
+  return key => {
+    loader ??= start()
+    return loader.load(key)
+  }
 }
 
 const itself = (key: string) => key

@@ -2,10 +2,12 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { change, changeAtOnce, programRequest, type Request } from '../../src/access/request.ts'
 import type { Database } from '../../src/database/client.ts'
+import { statement } from '../../src/database/statement.ts'
 import { transact } from '../../src/database/transaction.ts'
 import { newUuid } from '../../src/ids.ts'
 import type { NewEvent } from '../../src/journal/catalog.ts'
 import { createNews } from '../../src/journal/news.ts'
+import { appendingEvent, type Reported } from '../../src/journal/outbox.ts'
 import { createDatabase } from '../support/database.ts'
 
 let database: Database
@@ -72,11 +74,14 @@ it('a change within another is undone with it', async () => {
 
 it('a change of one statement reports for the row that it changed, and not without one', async () => {
   const [changed, missed] = [event(), event()]
-  const statement = (value: number | null) => (reporting: ReturnType<typeof sql>) =>
-    sql<{ value: number }>`with changed as (select ${value}::integer as value where ${value}::integer is not null),
-      event as (${reporting}) select value from changed`
-  expect(await changeAtOnce(request, changed, statement(7))).toEqual({ value: 7 })
-  expect(await changeAtOnce(request, missed, statement(null))).toBeUndefined()
+  await sql`create table changes (value integer)`.execute(database.db)
+  const value = (input: { value: number | null }) => input.value
+  const writing = statement<{ value: number | null } & Reported>`
+    with changed as (insert into changes select ${value}::integer where ${value}::integer is not null returning value)
+    ${appendingEvent}`
+  expect(await changeAtOnce(request, changed, writing, { value: 7 })).toBe(true)
+  expect(await changeAtOnce(request, missed, writing, { value: null })).toBe(false)
+  expect((await sql`select value from changes`.execute(database.db)).rows).toEqual([{ value: 7 }])
   expect(await outbox()).toEqual([changed.subject])
   expect(told).toEqual([[changed]])
 })
@@ -90,13 +95,9 @@ it('a change of one statement that met a deadlock is tried again', async () => {
       return attempt;
     end $$`.execute(database.db)
   const first = event()
-  const answer = await changeAtOnce(
-    request,
-    first,
-    reporting => sql<{ value: number }>`
-      with changed as materialized (select third_time() as value), event as (${reporting}) select value from changed`,
-  )
-  expect(answer).toEqual({ value: 3 })
+  const writing = statement<Reported>`
+    with changed as materialized (select third_time() as value) ${appendingEvent}`
+  expect(await changeAtOnce(request, first, writing, {})).toBe(true)
   expect(await outbox()).toEqual([first.subject])
   expect(told).toEqual([[first]])
 })

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { writeId } from '../../src/ids.ts'
 import { startSequencer } from '../../src/journal/sequencer.ts'
+import type { ProfileChanges, Text } from '../../src/members/profile.ts'
+import { findMember } from '../../src/members/reads.ts'
+import { updateProfile } from '../../src/members/service.ts'
 import { type Alliance, createAlliance, errorCodes, type TestMember } from '../support/alliance.ts'
 
 interface Outcome {
@@ -37,6 +40,8 @@ async function change(profile: object, actor = officer, more: object = {}) {
   const input = { expectedVersion: member.row.version, profile, ...more }
   return (await alliance.as(actor).ask<Outcome>(update, { id: member.id, input })).updateProfile
 }
+
+const text = (locale: Text['locale'], words: string): Text => ({ locale, text: words })
 
 /** Runs an act that must be refused, and proves that it changed nothing. */
 async function withoutTrace<T>(act: () => Promise<T>): Promise<T> {
@@ -274,6 +279,45 @@ describe('a change of a profile', () => {
       search: member.row.search,
       websiteUrl: 'https://yungu.example.org/',
     })
+  })
+
+  it('is answered as it is read later, whichever fields it writes, also by a clock that is behind', async () => {
+    const request = alliance.request(officer)
+    const edits: ProfileChanges[] = [
+      // Neither in the order in which the database keeps the languages.
+      { names: [text('zh-Hant', '雲谷聯盟'), text('zh-Hans', ''), text('en', 'Yungu')] },
+      { summaries: [text('zh-Hant', '示例'), text('en', 'Example')] },
+      { descriptions: [text('zh-Hans', '示例')] },
+      { logoUrl: 'https://yungu.example/logo.svg' },
+      { websiteUrl: 'https://yungu.example/' },
+      { fields: ['digital_twin'] },
+      { capabilities: ['real_time_rendering', 'computing_power'] },
+      { founded: '2022' },
+      { size: 12 },
+      { creditCode: '91510100000004510Q' },
+      { sources: [{ fact: 'names', source: 'example', verified: true, note: null }] },
+      {
+        names: [text('en', 'Yungu Alliance')],
+        logoUrl: null,
+        fields: [],
+        founded: '2023',
+        size: null,
+        creditCode: null,
+      },
+    ]
+    let { version } = member.row
+    const updated: Date[] = []
+    for (const [i, profile] of edits.entries()) {
+      const now = new Date(request.now.getTime() + (i === 1 ? -60_000 : i * 1_000))
+      const answered = await updateProfile({ ...request, now }, member.row, { expectedVersion: version, profile })
+      const read = await findMember(alliance.db, officer, member.uuid)
+      expect(answered).toEqual(read)
+      for (const texts of ['names', 'summaries', 'descriptions'] as const)
+        expect(Object.keys(answered[texts])).toEqual(Object.keys(read![texts]))
+      expect(answered.version).toBe(++version)
+      updated.push(answered.updatedAt)
+    }
+    expect(updated).toEqual(updated.toSorted((a, b) => a.getTime() - b.getTime()))
   })
 
   it('whose process dies before the journal heard of it is told all the same', async () => {

@@ -6,16 +6,17 @@ import {
   type GraphQLSchema,
   locatedError,
 } from 'graphql'
-import { type Actor, visibilityKey } from '../access/actor.ts'
+import type { Actor } from '../access/actor.ts'
 import type { JournalEvent } from '../journal/catalog.ts'
-import { writeCursor } from '../journal/cursor.ts'
 import { type Context, createContext, type Services } from './context.ts'
 import { isLiveSource, type LiveRoot, type LiveSource } from './live.ts'
 import { findPassing } from './live-fault.ts'
-import { createFrames, type Frames } from './live-frames.ts'
+import { createFrames, type Outcome } from './live-frames.ts'
+import { createGate } from './live-gate.ts'
 import { type LiveRequest, refuseRootConditions } from './live-operation.ts'
 import type { Pace } from './live-pace.ts'
-import { impersonal } from './live-personal.ts'
+import { createReadings } from './live-reading.ts'
+import type { Audience } from './live-sharing.ts'
 import { createShelf } from './live-shelf.ts'
 
 /** Makes errors fit to be seen by the caller: masked and in its language. */
@@ -23,23 +24,6 @@ export type FormatErrors = (
   errors: readonly GraphQLError[],
   caller: Pick<LiveRequest, 'locale' | 'requestId'>,
 ) => readonly GraphQLError[]
-
-/** What a group of callers hears of one event. */
-export interface Outcome extends Frames {
-  readonly seq: number
-  readonly result: ExecutionResult
-}
-
-/** Callers of whom every event has the same result. */
-export interface Audience {
-  readonly id: number
-  /** Of any of them. */
-  readonly operation: LiveRequest
-  readonly source: LiveSource
-  /** Whether the result depends on the one token that they have in common, and not only on their member and rights. */
-  readonly isPersonal: boolean
-  readonly epoch: string
-}
 
 /**
  * The part of the live hub that runs GraphQL. Where the database can't answer now, it throws that error, whose work is
@@ -54,48 +38,13 @@ export interface LiveExecution {
   failure(operation: LiveRequest, source: LiveSource | null, error: unknown): ExecutionResult
 }
 
-/** How many events are executed at once: fewer than the database has connections, so that requests get some. */
+/** How many works read for listeners at once: fewer than the database has connections, so that requests get some. */
 const parallel = 6
 /**
  * How long an outcome is kept, in milliseconds, for those who come back together after their connections were cut: it is
  * as old as if it had been delivered at once, and no older. And how many are, and bytes of them in all.
  */
 const keep = { milliseconds: 1_000, entries: 2_000, size: 32 * 1024 * 1024 }
-
-/** A context that is used for one event by all groups who see the same, whatever they ask for, while any of them does. */
-interface Reading {
-  readonly key: string
-  readonly context: Context
-  users: number
-}
-
-interface Waiting {
-  start(): void
-  fail(error: unknown): void
-}
-
-/**
- * Lets a number of works run at once; the others wait in order. When one of them meets a fault that passes, those who
- * wait meet it, too, without trying: else each would wait in vain for a database that is out of reach.
- */
-function createGate(size: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const queue: Waiting[] = []
-  let free = size
-  return async work => {
-    if (free > 0) free--
-    else await new Promise<void>((start, fail) => queue.push({ start, fail }))
-    try {
-      return await work()
-    } catch (error) {
-      if (findPassing(error)) for (const waiting of queue.splice(0)) waiting.fail(error)
-      throw error
-    } finally {
-      const next = queue.shift()
-      if (next) next.start()
-      else free++
-    }
-  }
-}
 
 /** Makes the part of the hub that runs GraphQL, on a schema whose fields of Subscription are live fields. */
 export function createLiveExecution(options: {
@@ -107,7 +56,7 @@ export function createLiveExecution(options: {
   const { schema, services, formatErrors, pace } = options
   const gate = createGate(parallel)
   const underWay = new Map<string, Promise<Outcome | null>>()
-  const readings = new Map<string, Reading>()
+  const readings = createReadings(services, gate, pace)
   const recent = createShelf<Outcome | null>({ ...keep, sizeOf: outcome => 1 + (outcome?.size() ?? 0) })
 
   function formatted(result: ExecutionResult, operation: LiveRequest): ExecutionResult {
@@ -118,20 +67,13 @@ export function createLiveExecution(options: {
     return formatted({ errors: [locatedError(error, source?.fieldNodes, source?.path)] }, operation)
   }
 
-  async function run(
-    { operation, source, epoch }: Audience,
+  async function execution(
+    { operation }: Audience,
     context: Context,
+    rootValue: LiveRoot,
     event: JournalEvent,
-  ): Promise<Outcome | null> {
+  ): Promise<Outcome> {
     while (pace.isOver()) await pace.next()
-    let rootValue: LiveRoot
-    try {
-      const payload = await source.payload(event, context)
-      if (payload === null) return null
-      rootValue = { payload: { cursor: writeCursor({ epoch, seq: event.seq }), at: event.at, ...payload } }
-    } catch (failure) {
-      rootValue = { failure }
-    }
     const executed = await execute({
       schema,
       document: operation.document,
@@ -145,43 +87,26 @@ export function createLiveExecution(options: {
     return { seq: event.seq, result, ...createFrames(result) }
   }
 
-  /** The context for an event as those see it who see the same: what one of their documents has read serves the others. */
-  function enterReading({ isPersonal, operation, epoch }: Audience, actor: Actor, event: JournalEvent): Reading {
-    const key = `${epoch} ${event.seq} ${visibilityKey(actor, isPersonal)}`
-    let reading = readings.get(key)
-    if (!reading) {
-      const caller = { actor: isPersonal ? actor : impersonal(actor), locale: operation.locale }
-      reading = { key, context: createContext(services, caller), users: 0 }
-      readings.set(key, reading)
-    }
-    reading.users++
-    return reading
-  }
-
-  function leaveReading(reading: Reading): void {
-    if (--reading.users === 0) forget(reading)
-  }
-
-  /** Who comes from now on reads anew. */
-  function forget(reading: Reading): void {
-    if (readings.get(reading.key) === reading) readings.delete(reading.key)
+  function run(audience: Audience, actor: Actor, event: JournalEvent): Promise<Outcome | null> {
+    return readings.use(audience, actor, event, async reading => {
+      const root = await reading.root(audience)
+      return (
+        root &&
+        reading.execute(audience, root, () =>
+          gate(() => execution(audience, reading.contextFor(audience), root, event)),
+        )
+      )
+    })
   }
 
   /** Runs for all who ask for the same meanwhile, and for those who do a moment later. */
   async function share(key: string, audience: Audience, actor: Actor, event: JournalEvent): Promise<Outcome | null> {
-    const reading = enterReading(audience, actor, event)
-    const context = { ...reading.context, locale: audience.operation.locale }
     try {
-      const outcome = await gate(() => run(audience, context, event))
+      const outcome = await run(audience, actor, event)
       recent.put(key, outcome)
       return outcome
-    } catch (error) {
-      // Loaders keep their errors, too.
-      forget(reading)
-      throw error
     } finally {
       underWay.delete(key)
-      leaveReading(reading)
     }
   }
 

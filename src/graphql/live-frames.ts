@@ -8,6 +8,12 @@ export interface Frames {
   size(): number
 }
 
+/** What a group of callers hears of one event. */
+export interface Outcome extends Frames {
+  readonly seq: number
+  readonly result: ExecutionResult
+}
+
 /**
  * Writes a result once. Messages differ by the id only; receivers that gave their operations the same id, as those who
  * count them do, share the whole message, the others the work of writing it.

@@ -1,11 +1,11 @@
 import type { ExecutionResult, GraphQLSchema } from 'graphql'
 import type { Position } from '../journal/cursor.ts'
 import type { LiveSource } from './live.ts'
-import type { Audience, Outcome } from './live-execution.ts'
 import type { PassingFault } from './live-fault.ts'
+import type { Outcome } from './live-frames.ts'
 import type { LiveRequest } from './live-operation.ts'
 import type { Checked } from './live-rights.ts'
-import { createSharing } from './live-sharing.ts'
+import { type Audience, createSharing } from './live-sharing.ts'
 
 /** Where the results of one joined subscription go. */
 export interface Sink {
@@ -98,6 +98,7 @@ export function createGroups(schema: GraphQLSchema): Groups {
         operation,
         source,
         isPersonal: sharing.isPersonal(operation, source),
+        content: sharing.contentOf(operation, source),
         epoch: position.epoch,
         listeners: new Set(),
         attached: new Set(),

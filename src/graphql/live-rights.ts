@@ -38,7 +38,7 @@ export function isDue(checked: Checked, now: number): boolean {
 function touches(event: JournalEvent, actor: SignedIn): boolean {
   if (isEvent(event, 'member.membership')) return actor.kind === 'OFFICER' && actor.memberId === event.subject
   if (isEvent(event, 'token.revoked')) return actor.tokenId === event.subject
-  if (isEvent(event, 'token.issued'))
+  if (isEvent(event, 'token.issued') || isEvent(event, 'officer.changed'))
     return (
       actor.kind === 'OFFICER' && actor.accountId === event.detail.accountId && actor.memberId === event.detail.memberId
     )
@@ -121,7 +121,9 @@ export function createRights(refresh: Refresh, now: () => Date): Rights {
 
   return {
     notice: (events, listeners) => {
-      const telling = events.filter(({ type }) => type === 'member.membership' || type.startsWith('token.'))
+      const telling = events.filter(
+        ({ type }) => type === 'member.membership' || type === 'officer.changed' || type.startsWith('token.'),
+      )
       if (telling.length === 0) return
       // What is being looked up may have been read before the change.
       underWay.clear()

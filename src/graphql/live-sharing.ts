@@ -1,47 +1,101 @@
-import { type DocumentNode, type GraphQLSchema, Kind, print, visit } from 'graphql'
+import {
+  type ASTNode,
+  type DefinitionNode,
+  type DocumentNode,
+  type GraphQLSchema,
+  getOperationAST,
+  Kind,
+  print,
+  visit,
+} from 'graphql'
 import { visibilityKey } from '../access/actor.ts'
 import type { LiveSource } from './live.ts'
 import type { LiveRequest } from './live-operation.ts'
 import { selectsPersonal } from './live-personal.ts'
 
+/** A part of what a document says, and what it depends on. */
+interface Part {
+  readonly text: string
+  /** The variables that are used in it. */
+  readonly variables: readonly string[]
+}
+
 /** A document as far as it decides what an event's result looks like: where a caller goes on from does not. */
 interface Shape {
   /** The document without the root field's `after`. */
-  readonly text: string
-  /** The variables that are used elsewhere than in `after`. */
-  readonly variables: readonly string[]
+  readonly whole: Part
+  /** What it selects: its one operation, with its fragments, without its name and the arguments of the root field. */
+  readonly content: Part
   /** Whether the result depends on the caller's account or token. */
   readonly isPersonal: boolean
+}
+
+/** Callers of whom every event has the same result. */
+export interface Audience {
+  readonly id: number
+  /** Of any of them. */
+  readonly operation: LiveRequest
+  readonly source: LiveSource
+  /** Whether the result depends on the one token that they have in common, and not only on their member and rights. */
+  readonly isPersonal: boolean
+  /** Equal for those who, of the same payload, are told the same. */
+  readonly content: string
+  readonly epoch: string
 }
 
 /** Tells who may share results. */
 export interface Sharing {
   /** Equal for operations of which every event has the same result. */
   keyOf(operation: LiveRequest, source: LiveSource): string
+  /** Equal for operations that, for callers who see the same, make the same result of the same payload. */
+  contentOf(operation: LiveRequest, source: LiveSource): string
   /** Whether the result depends on the caller's account or token, and not only on its member and rights. */
   isPersonal(operation: LiveRequest, source: LiveSource): boolean
 }
 
-function readShape(schema: GraphQLSchema, document: DocumentNode, source: LiveSource): Shape {
-  const shared: DocumentNode = visit(document, {
-    Field: node =>
-      source.fieldNodes.includes(node)
-        ? { ...node, arguments: node.arguments?.filter(argument => argument.name.value !== 'after') }
+/** A document with only some of the root field's arguments. */
+function keepArguments<Node extends ASTNode>(node: Node, source: LiveSource, isKept: (name: string) => boolean): Node {
+  return visit(node, {
+    Field: field =>
+      source.fieldNodes.includes(field)
+        ? { ...field, arguments: field.arguments?.filter(({ name }) => isKept(name.value)) }
         : undefined,
   })
-  const variables = new Set<string>()
-  visit(shared, {
+}
+
+/** The variables that are used in a document. */
+function usedVariables(document: DocumentNode): Set<string> {
+  const used = new Set<string>()
+  visit(document, {
     enter: node => {
       if (node.kind === Kind.VARIABLE_DEFINITION) return false
-      if (node.kind === Kind.VARIABLE) variables.add(node.name.value)
+      if (node.kind === Kind.VARIABLE) used.add(node.name.value)
       return undefined
     },
   })
-  return {
-    text: print(shared),
-    variables: [...variables].sort(),
-    isPersonal: selectsPersonal(schema, document),
-  }
+  return used
+}
+
+function readWhole(document: DocumentNode, source: LiveSource): Part {
+  const kept = keepArguments(document, source, name => name !== 'after')
+  return { text: print(kept), variables: [...usedVariables(kept)].sort() }
+}
+
+function readContent({ document, operationName }: LiveRequest, source: LiveSource): Part {
+  const asked = getOperationAST(document, operationName)
+  const kept = keepArguments(document, source, () => false)
+  const definitions = kept.definitions.flatMap((definition, i): DefinitionNode[] => {
+    if (definition.kind !== Kind.OPERATION_DEFINITION) return [definition]
+    return document.definitions[i] === asked ? [{ ...definition, name: undefined }] : []
+  })
+  const used = usedVariables({ ...kept, definitions })
+  const text = print(
+    visit(
+      { ...kept, definitions },
+      { VariableDefinition: node => (used.has(node.variable.name.value) ? undefined : null) },
+    ),
+  )
+  return { text, variables: [...used].sort() }
 }
 
 /** Equal for equal values, in whatever order their fields were written. */
@@ -57,30 +111,36 @@ function given(variables: LiveRequest['variables'], name: string): readonly unkn
   return variables && Object.hasOwn(variables, name) ? [canonical(variables[name])] : []
 }
 
+/** What a part depends on besides who asks. */
+function keyOfPart({ text, variables }: Part, operation: LiveRequest): readonly unknown[] {
+  return [operation.locale, variables.map(name => given(operation.variables, name)), text]
+}
+
 /** Reads each document once: the same object stands for the same text. */
 export function createSharing(schema: GraphQLSchema): Sharing {
   const shapes = new WeakMap<DocumentNode, Map<string, Shape>>()
 
-  function shapeOf({ document, operationName }: LiveRequest, source: LiveSource): Shape {
+  function shapeOf(operation: LiveRequest, source: LiveSource): Shape {
+    const { document, operationName } = operation
     const byName = shapes.get(document) ?? new Map<string, Shape>()
     shapes.set(document, byName)
     const name = operationName ?? ''
-    const shape = byName.get(name) ?? readShape(schema, document, source)
+    const shape = byName.get(name) ?? {
+      whole: readWhole(document, source),
+      content: readContent(operation, source),
+      isPersonal: selectsPersonal(schema, document),
+    }
     byName.set(name, shape)
     return shape
   }
 
   return {
     keyOf: (operation, source) => {
-      const { text, variables, isPersonal } = shapeOf(operation, source)
-      return JSON.stringify([
-        visibilityKey(operation.actor, isPersonal),
-        operation.locale,
-        operation.operationName ?? '',
-        variables.map(name => given(operation.variables, name)),
-        text,
-      ])
+      const { whole, isPersonal } = shapeOf(operation, source)
+      const caller = visibilityKey(operation.actor, isPersonal)
+      return JSON.stringify([caller, operation.operationName ?? '', ...keyOfPart(whole, operation)])
     },
+    contentOf: (operation, source) => JSON.stringify(keyOfPart(shapeOf(operation, source).content, operation)),
     isPersonal: (operation, source) => shapeOf(operation, source).isPersonal,
   }
 }

@@ -1,7 +1,7 @@
-import { type ExpressionBuilder, sql } from 'kysely'
-import type { Actor } from '../access/actor.ts'
-import type { Db } from '../database/client.ts'
+import { type ExpressionBuilder, expressionBuilder, sql } from 'kysely'
+import type { Request } from '../access/request.ts'
 import type { DB } from '../database/tables.ts'
+import { findWanted, type Wanted } from '../reads/judging.ts'
 import { type MemberRow, visibleMembers } from './store.ts'
 
 /** Which members to list: fields joined by and, values of one field by or. A value that nobody has finds nobody. */
@@ -61,14 +61,39 @@ export function meeting(filter: MemberFilter) {
   }
 }
 
-/** The member as it stands now, if the actor may see it and it meets the filter; undefined otherwise. */
-export function findMeeting(db: Db, actor: Actor, filter: MemberFilter, id: string): Promise<MemberRow | undefined> {
-  return db
-    .selectFrom('members')
-    .selectAll('members')
-    .where('members.id', '=', id)
-    .where(visibleMembers(actor))
-    .where(meeting(filter))
-    .$castTo<MemberRow>()
-    .executeTakeFirst()
+const filterTypes = {
+  kinds: 'text[]',
+  associationKinds: 'text[]',
+  regions: 'text[]',
+  fields: 'text[]',
+  capabilities: 'text[]',
+  statuses: 'text[]',
+  name: 'text',
+  updatedSince: 'timestamptz',
+  externalReference: 'jsonb',
+} as const satisfies Record<keyof MemberFilter, string>
+
+/** The conditions of a filter whose values stand for others: those of a reference are within it. */
+function meetingAny({ externalReference: given, ...filter }: MemberFilter) {
+  const part = (name: string) => sql<string>`${given} ->> ${sql.lit(name)}` as unknown as string
+  return meeting({ ...filter, externalReference: given && { system: part('system'), value: part('value') } })
+}
+
+/**
+ * For each who wants a member, how it stands now, if the actor may see it and it meets the filter: read once for all, and
+ * the very same row.
+ */
+export function findMeeting(
+  { db, actor }: Pick<Request, 'db' | 'actor'>,
+  wanted: readonly Wanted<MemberFilter>[],
+): Promise<(MemberRow | null)[]> {
+  const visible = db.selectFrom('members').selectAll('members').where(visibleMembers(actor)).$castTo<MemberRow>()
+  const eb = expressionBuilder<DB, 'members'>()
+  return findWanted<MemberRow, MemberFilter>(
+    wanted,
+    filterTypes,
+    filter => meetingAny(filter)(eb),
+    sql`members.id`,
+    (met, isWanted) => visible.select(met.as('met')).where(isWanted).execute(),
+  )
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
+import { type AnnouncementFilter, findMeeting } from '../../src/announcements/list.ts'
 import { newUuid, parseId, writeId } from '../../src/ids.ts'
 import { type Alliance, createAlliance, type TestMember } from '../support/alliance.ts'
 import { call, done, drafted, eventsSoFar, heard, published } from './story.ts'
@@ -81,6 +82,41 @@ describe('announcementPublished', () => {
     for (const [filter, expected] of filters) {
       const events = await heard(alliance, staff, 'announcementPublished', since, { filter })
       expect(events.map(({ announcement }) => announcement.id)).toEqual(expected)
+    }
+  })
+
+  it('tells of the same by many filters at once as the list does by each', async () => {
+    await published(alliance, staff, { category: 'POLICY', urgency: 'URGENT' })
+    await published(alliance, staff, { category: 'EVENT', ...onlyAddressed() })
+    await drafted(alliance, staff, { category: 'POLICY' })
+    const out = await alliance.db.selectFrom('announcements').select(['id', 'publishedAt']).execute()
+    const moments = out.flatMap(({ publishedAt }) => publishedAt ?? [])
+    const filters: AnnouncementFilter[] = [
+      {},
+      { categories: [] },
+      { categories: ['POLICY', 'EVENT'] },
+      { urgencies: ['URGENT'], public: true },
+      { public: false },
+      { title: 'yungu', categories: null },
+      { title: '' },
+      { title: '元宇宙', urgencies: ['NORMAL'] },
+      { title: 'nothing like it' },
+      ...moments.map(publishedSince => ({ publishedSince })),
+    ]
+    const list = `query ($filter: AnnouncementFilter) { announcements(filter: $filter, first: 100) { nodes { id } } }`
+    const wanted = filters.flatMap(filter => out.map(({ id }) => ({ id, filter })))
+    for (const [name, actor] of Object.entries(actors)) {
+      const found = await findMeeting({ db: alliance.db, actor }, wanted)
+      for (const filter of filters) {
+        const { announcements } = await alliance
+          .as(actor)
+          .ask<{ announcements: { nodes: { id: string }[] } }>(list, { filter: JSON.parse(JSON.stringify(filter)) })
+        const told = found.filter((row, i) => row && wanted[i]!.filter === filter).map(row => row!.id)
+        const listed = announcements.nodes.map(({ id }) => uuidOf(id))
+        expect(told.sort(), `${name} ${JSON.stringify(filter)}`).toEqual(listed.sort())
+      }
+      // Read once, so that what is told of it can be shared.
+      expect(new Set(found).size).toBe(new Set(found.map(row => row?.id)).size)
     }
   })
 

@@ -11,7 +11,7 @@ export interface LivePlan {
   readonly sockets: number
   readonly rounds: number
   readonly seconds: number
-  /** Into how many groups that share no execution the listeners fall; measured one after the other. */
+  /** Into how many groups that ask differently the listeners fall; measured one after the other. */
   readonly groups: readonly number[]
 }
 

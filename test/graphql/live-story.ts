@@ -2,12 +2,13 @@ import { makeExecutableSchema } from '@graphql-tools/schema'
 import { type DocumentNode, type ExecutionResult, type GraphQLError, parse } from 'graphql'
 import { type Actor, anonymous, type Officer, type PortalKey, type Staff } from '../../src/access/actor.ts'
 import { createBearers } from '../../src/access/bearers.ts'
+import { plainEntry } from '../../src/access/entry.ts'
 import { officerPermissions, secretariatPermissions } from '../../src/access/permissions.ts'
 import type { Db } from '../../src/database/client.ts'
 import { InvalidInput, text } from '../../src/errors.ts'
 import type { Context, Services } from '../../src/graphql/context.ts'
 import { liveField } from '../../src/graphql/live.ts'
-import type { Outcome } from '../../src/graphql/live-execution.ts'
+import type { Outcome } from '../../src/graphql/live-frames.ts'
 import { createLiveHub, type LiveHub, type Results } from '../../src/graphql/live-hub.ts'
 import type { LiveRequest } from '../../src/graphql/live-operation.ts'
 import type { SignedIn } from '../../src/graphql/live-rights.ts'
@@ -29,7 +30,7 @@ const sdl = `
   type Query { nothing: Int @public }
   type Subscription {
     "Tells of profiles of members."
-    profile(after: Cursor, only: String): Profile! @public
+    profile(after: Cursor, only: String, plus: Int, mark: String): Profile! @public
     "Tells of memberships, to those who may follow."
     membership(after: Cursor): Profile! @requires(permission: DIRECTORY_FOLLOW)
   }
@@ -37,7 +38,10 @@ const sdl = `
     cursor: Cursor!
     at: DateTime!
     subject: String!
+    "That of the event, and what the root field was asked to add."
     version: Int!
+    "What the root field was asked to mark it with."
+    mark: String
     listener: String!
     said(word: String = "hello"): String!
     contacts: String @requires(permission: CONTACTS_READ)
@@ -62,6 +66,8 @@ export interface LiveStory {
   readonly db: Db
   readonly feed: Feed
   readonly hub: LiveHub
+  /** Another hub on the same journal, such as another process has. It must be stopped. */
+  startHub(): LiveHub
   readonly sequencer: Sequencer
   /** How often each was done. A refresh looks up the rights of any number of tokens. */
   readonly counts: { payloads: number; executions: number; refreshes: number }
@@ -82,6 +88,15 @@ export const failing = 13
 /** Events with this version are for nobody. */
 export const nobody = 99
 
+interface ProfileArgs {
+  readonly after?: string | null
+  readonly only?: string | null
+  readonly plus?: number | null
+  readonly mark?: string | null
+}
+
+const unmarked = { mark: null }
+
 /** @param patience how long the database may fail before subscriptions end, in milliseconds */
 export async function startLive(patience = 10_000): Promise<LiveStory> {
   const database = await createDatabase()
@@ -100,11 +115,11 @@ export async function startLive(patience = 10_000): Promise<LiveStory> {
 
   const profile = liveField({
     types: ['member.profile', 'member.contacts', 'member.membership'],
-    check: ({ only }: { after?: string | null; only?: string | null }) => {
+    check: ({ only }: ProfileArgs) => {
       reachDatabase('check')
       if (only === '') throw new InvalidInput(text('"only" is empty.', '“only”为空。'))
     },
-    payload: async (event, { only }, context) => {
+    payload: async (event, { only, plus, mark }, context) => {
       counts.payloads++
       if (contexts.has(context)) throw new Error('This context served another event.')
       contexts.set(context, event.seq)
@@ -112,7 +127,8 @@ export async function startLive(patience = 10_000): Promise<LiveStory> {
       const { version } = event.detail as { version: number }
       if (version === nobody || (only && only !== event.subject)) return null
       if (version === failing) throw new Error('a secret of the database')
-      return { subject: event.subject, version }
+      // What nobody marked is the same for all, as a row that was read once is.
+      return { subject: event.subject, version: version + (plus ?? 0), marked: mark == null ? unmarked : { mark } }
     },
   })
   const membership = liveField({
@@ -121,6 +137,7 @@ export async function startLive(patience = 10_000): Promise<LiveStory> {
   })
   const Profile = {
     at: ({ at }: { at: Date }) => at.toISOString(),
+    mark: ({ marked }: { marked: { mark: string | null } }) => marked.mark,
     listener: (_: unknown, __: unknown, { request }: Context) => {
       counts.executions++
       return request.actor.kind
@@ -149,25 +166,35 @@ export async function startLive(patience = 10_000): Promise<LiveStory> {
   const schema = enforcePermissions(makeExecutableSchema({ typeDefs: sdl, resolvers }))
 
   const story: Pick<LiveStory, 'now'> = { now: new Date() }
-  const services: Services = { db, feed, bearers: createBearers(), wake: sequencer.wake, now: () => story.now }
-  const hub = createLiveHub({
-    schema,
-    services,
-    formatErrors: found => found.map(mask),
-    onError: error => errors.push(error),
-    patience,
-    refresh: async tokenIds => {
-      counts.refreshes++
-      reachDatabase('refresh')
-      return new Map(
-        tokenIds.map(tokenId => [tokenId, rights.has(tokenId) ? rights.get(tokenId)! : issued.get(tokenId)!]),
-      )
-    },
-  })
+  const services: Services = {
+    db,
+    feed,
+    bearers: createBearers(),
+    entry: plainEntry,
+    wake: sequencer.wake,
+    now: () => story.now,
+  }
+  const startHub = () =>
+    createLiveHub({
+      schema,
+      services,
+      formatErrors: found => found.map(mask),
+      onError: error => errors.push(error),
+      patience,
+      refresh: async tokenIds => {
+        counts.refreshes++
+        reachDatabase('refresh')
+        return new Map(
+          tokenIds.map(tokenId => [tokenId, rights.has(tokenId) ? rights.get(tokenId)! : issued.get(tokenId)!]),
+        )
+      },
+    })
+  const hub = startHub()
   return Object.assign(story, {
     db,
     feed,
     hub,
+    startHub,
     sequencer,
     counts,
     outages,

@@ -124,7 +124,7 @@ export function createGraphqlDoor(options: {
     if (kept) {
       const { name, cost } = kept
       exchange.cost = cost
-      metrics.answers.inc({ outcome: 'kept' })
+      metrics.answers.kept++
       const milliseconds = performance.now() - began
       account({ exchange, actor, type: 'query', name, codes: [], milliseconds, isKept: true })
       return send(request, reply, kept, actor)
@@ -134,7 +134,7 @@ export function createGraphqlDoor(options: {
     const begun = answers.begin()
     const body = await byOrdinaryWay.call(this, request, reply, exchange)
     const isKept = keeping.isWhole && !keeping.isLost && reply.statusCode === 200 && typeof body === 'string'
-    metrics.answers.inc({ outcome: isKept ? 'made' : 'passed' })
+    metrics.answers[isKept ? 'made' : 'passed']++
     if (!isKept) return body
     const answer = await packed(request, reply, Buffer.from(body), accepted, exchange)
     answers.keep(question, answer, keeping, begun)

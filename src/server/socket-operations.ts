@@ -125,7 +125,7 @@ function sinkOf(line: Line, id: string, followed: Followed): Sink {
     send: outcome => {
       if (!transmit(line, outcome.frame(id))) return
       followed.heard = outcome.seq
-      metrics.delivered.inc({ door: 'websocket' })
+      metrics.delivered.websocket++
     },
     drained: async () => {
       while (socket.readyState === socket.OPEN && socket.bufferedAmount > replayBuffer) await flushed(line)

@@ -148,7 +148,7 @@ export function createEventStreams(options: {
         isEnding = result.data === undefined
         // Pulled no faster than the listener takes: there is no queue to grow.
         await stream.send('next', result)
-        if (!isEnding) metrics.delivered.inc({ door: 'sse' })
+        if (!isEnding) metrics.delivered.sse++
       }
       await stream.send('complete')
     } catch (error) {

@@ -1,16 +1,11 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
-import {
-  askPage,
-  mergeParts,
-  type Page,
-  type PageArgs,
-  type PageOrder,
-  pageClauses,
-  readPage,
-} from '../database/page.ts'
+import { mergeParts, type PageOrder } from '../database/page.ts'
+import { members } from '../members/reads.ts'
 import { memberKinds, outermost, placeFacet } from '../members/route.ts'
 import type { MemberRow } from '../members/store.ts'
+import type { Asked } from '../reads/listing.ts'
+import { listing } from '../reads/source.ts'
 import { codePrefix, findRegionsByCode } from '../regions/store.ts'
 
 /** A set of members, as it is stored. All that is given holds at once; an empty list is no condition. */
@@ -49,28 +44,44 @@ export async function findNamed(
   return { regions: new Set(regions.map(({ code }) => code)), members: new Set(members.map(({ id }) => id)) }
 }
 
-function names(rule: RecipientRule): RawBuilder<SqlBool> {
+/** A rule as statements take it: an empty list is none. */
+type RuleAsked = { readonly [List in 'kinds' | 'regions' | 'members']: readonly string[] | null }
+
+/** An audience as statements take it. */
+interface AudienceAsked {
+  readonly include: readonly RuleAsked[] | null
+  readonly exclude: readonly RuleAsked[] | null
+}
+
+const orNull = <Value>(list: readonly Value[]) => (list.length > 0 ? list : null)
+
+function askedOf({ include, exclude }: Audience): AudienceAsked {
+  const asked = ({ kinds, regions, members }: RecipientRule) => ({
+    kinds: orNull(kinds),
+    regions: orNull(regions.map(code => `${codePrefix(code)}%`)),
+    members: orNull(members),
+  })
+  return { include: orNull(include.map(asked)), exclude: orNull(exclude.map(asked)) }
+}
+
+function names({ kinds, regions, members }: RuleAsked): RawBuilder<SqlBool> {
   const conditions = [sql<SqlBool>`true`]
-  if (rule.kinds.length > 0) conditions.push(sql`members.kind = any(${rule.kinds}::text[])`)
-  if (rule.members.length > 0) conditions.push(sql`members.id = any(${rule.members}::uuid[])`)
-  if (rule.regions.length > 0) {
-    const within = rule.regions.map(code => `${codePrefix(code)}%`)
-    // Without coalesce a member of no place would make an exclude unknown, and so be left out by it.
-    conditions.push(sql`coalesce(members.region_code, '') like any(${within}::text[])`)
-  }
+  if (kinds) conditions.push(sql`members.kind = any(${kinds}::text[])`)
+  if (members) conditions.push(sql`members.id = any(${members}::uuid[])`)
+  // Without coalesce a member of no place would make an exclude unknown, and so be left out by it.
+  if (regions) conditions.push(sql`coalesce(members.region_code, '') like any(${regions}::text[])`)
   return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
 }
 
-function anyNames(rules: readonly RecipientRule[]): RawBuilder<SqlBool> {
-  return rules.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`(${sql.join(rules.map(names), sql` or `)})`
-}
+const anyNames = (rules: readonly RuleAsked[] | null) =>
+  rules ? sql<SqlBool>`(${sql.join(rules.map(names), sql` or `)})` : sql<SqlBool>`false`
 
 /** The members whom an audience reaches now: admitted ones only. A public one reaches all of them. */
-function selectReached(db: Db, audience: Audience) {
+function selectReached(db: Db, { include, exclude }: AudienceAsked) {
   return db
     .selectFrom('members')
     .where('members.status', '=', 'ADMITTED')
-    .where(sql<SqlBool>`${anyNames(audience.include)} and not ${anyNames(audience.exclude)}`)
+    .where(sql<SqlBool>`${anyNames(include)} and not ${anyNames(exclude)}`)
 }
 
 /** Members by pinyin 「按拼音」; where names sound alike, by strokes. */
@@ -96,34 +107,41 @@ function stretchesOf({ include }: Audience): { facet: string; shelf: string }[] 
 
 /** How many members an audience reaches now. */
 export async function countReached(db: Db, audience: Audience): Promise<number> {
-  const { total } = await selectReached(db, audience)
+  const { total } = await selectReached(db, askedOf(audience))
     .select(sql<number>`count(*)`.as('total'))
     .executeTakeFirstOrThrow()
   return total
 }
 
-/** The members whom an audience reaches now, by pinyin. */
-export function pageReached(db: Db, audience: Audience, args: PageArgs): Promise<Page<MemberRow>> {
-  const stretches = stretchesOf(audience).map(({ facet, shelf }) =>
+/** What is asked of the members whom an audience reaches: by pinyin. */
+interface ReachedAsked {
+  readonly audience: AudienceAsked
+  readonly stretches: readonly { readonly facet: string; readonly shelf: string }[]
+}
+
+/** The members whom an audience reaches now. */
+export const reachedList = listing(members, (db, _actor, { audience, stretches }: ReachedAsked, _of, sorting) => {
+  const listed = stretches.map(({ facet, shelf }) =>
     db
       .selectFrom('memberFacets as listed')
       .select(['listed.memberId', 'listed.pinyinKey', 'listed.strokeKey'])
       .where('listed.facet', '=', facet)
       .where('listed.shelf', '=', shelf),
   )
-  const { sorting } = pageClauses(askPage(byPinyin, args), null)
   // One by one, as the stretches have them.
   const one = selectReached(db, audience)
     .selectAll('members')
     .where('members.id', '=', sql<string>`listed.member_id`)
     .offset(sql.lit(0))
-  const query = db
-    .selectFrom(mergeParts<{ memberId: string }>(stretches, sorting).as('listed'))
+  return db
+    .selectFrom(mergeParts<{ memberId: string }>(listed, sorting).as('listed'))
     .innerJoinLateral(one.as('members'), join => join.onTrue())
-    .selectAll('members')
-    .$castTo<MemberRow>()
-  return readPage(query, byPinyin, args)
-}
+})
+
+export const askReached = (audience: Audience): Asked<ReachedAsked> => ({
+  input: { audience: askedOf(audience), stretches: stretchesOf(audience) },
+  order: byPinyin,
+})
 
 /** Makes recipients of all whom the audience reaches now, and answers how many they are. */
 export async function insertRecipients(
@@ -136,7 +154,7 @@ export async function insertRecipients(
     .insertInto('announcementRecipients')
     .columns(['announcementId', 'memberId', 'publishedAt', 'isPublic', 'isAsked', 'place'])
     .expression(
-      selectReached(tx, audience).select([
+      selectReached(tx, askedOf(audience)).select([
         sql<string>`${id}::uuid`.as('announcementId'),
         'members.id',
         sql<Date>`${publishedAt}::timestamptz`.as('publishedAt'),

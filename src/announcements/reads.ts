@@ -6,10 +6,17 @@ import type { ReceiptRow, RecipientRow } from './recipients.ts'
 import type { AnnouncementRevisionRow } from './revisions.ts'
 import { type AnnouncementRow, columns, visibleAnnouncements } from './store.ts'
 
+/** Changes that move no announcement in a list, except in one of those to be acknowledged. */
+const staying: ReadonlySet<string> = new Set(['REMINDED', 'ACKNOWLEDGED'])
+
 /** Announcements that the actor may see, listed without the texts and the audience, which may be long. */
-const announcements = source<AnnouncementRow>('announcements', {
+export const announcements = source<AnnouncementRow>('announcements', {
   visible: (db, actor) => db.selectFrom('announcements').where(visibleAnnouncements(actor)),
-  news: { subject: 'id', types: ['announcement.published', 'announcement.changed'] },
+  news: {
+    subject: 'id',
+    types: ['announcement.published', 'announcement.changed'],
+    moves: ({ detail }) => !('change' in detail && staying.has(detail.change)),
+  },
   whole: columns.map(name => name.slice('announcements.'.length) as keyof AnnouncementRow),
 })
 
@@ -19,14 +26,18 @@ const receipts = source<ReceiptRow>('announcementRecipients', {
   visible: (db, actor) => {
     // Callers that have no inbox have no receipts.
     const { accountId, memberId } = actor.kind === 'OFFICER' ? actor : { accountId: null, memberId: null }
-    return db
-      .selectFrom('announcementRecipients')
-      .leftJoin('announcementReads as read', join =>
-        join
-          .onRef('read.announcementId', '=', 'announcementRecipients.announcementId')
-          .on('read.accountId', '=', accountId),
-      )
-      .where('announcementRecipients.memberId', '=', memberId)
+    return (
+      db
+        .selectFrom('announcementRecipients')
+        .leftJoin('announcementReads as read', join =>
+          join
+            .onRef('read.announcementId', '=', 'announcementRecipients.announcementId')
+            .on('read.accountId', '=', accountId),
+        )
+        .where('announcementRecipients.memberId', '=', memberId)
+        // One by one: joined to a page without the offset, all that is addressed to the member may be read.
+        .offset(sql.lit(0))
+    )
   },
   columns: { readAt: sql.ref('read.readAt') },
   whole: ['announcementId', 'readAt', 'acknowledgedAt', 'remindedAt'],

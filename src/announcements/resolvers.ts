@@ -2,8 +2,14 @@ import type { Db } from '../database/client.ts'
 import { InvalidInput, text } from '../errors.ts'
 import { connection } from '../graphql/connection.ts'
 import { type Context, holdsUntil } from '../graphql/context.ts'
-import { fieldsOf, find } from '../graphql/fields.ts'
-import type { AnnouncementRecipientsArgs, AudienceInput, Resolvers } from '../graphql/generated.ts'
+import { fieldsOf, find, pageOf } from '../graphql/fields.ts'
+import type {
+  AnnouncementRecipientsArgs,
+  AudienceInput,
+  QueryAnnouncementsArgs,
+  QueryInboxArgs,
+  Resolvers,
+} from '../graphql/generated.ts'
 import { liveField } from '../graphql/live.ts'
 import { payload } from '../graphql/payload.ts'
 import { listTranslations } from '../graphql/shared-resolvers.ts'
@@ -12,9 +18,17 @@ import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { translated } from '../languages.ts'
 import { readMemberIds } from '../members/member-id.ts'
 import { memberById } from '../members/reads.ts'
-import { countReached, isPublicAudience, pageReached, type RecipientRule } from './audience.ts'
-import { type AnnouncementFilter, findMeeting, pageAnnouncements, pageInbox } from './list.ts'
-import { asOfficer, isPinned } from './policy.ts'
+import { findPages } from '../reads/listing.ts'
+import { askReached, countReached, isPublicAudience, type RecipientRule, reachedList } from './audience.ts'
+import {
+  type AnnouncementFilter,
+  announcementList,
+  askAnnouncements,
+  askInbox,
+  findMeeting,
+  inboxList,
+} from './list.ts'
+import { isPinned } from './policy.ts'
 import { publishAnnouncement, retractAnnouncement, scheduleAnnouncement, unscheduleAnnouncement } from './publishing.ts'
 import { acknowledgeAnnouncement, markAnnouncementRead, readAudience, remindUnacknowledged } from './reading.ts'
 import { announcementById, latestRevisionFirst, receiptOf, recipientOrder, recipientsOf, revisionsOf } from './reads.ts'
@@ -44,14 +58,11 @@ function refuseStatuses(filter: AnnouncementFilter | null | undefined): void {
 }
 
 /** The announcement of an event, if the listener may see it and it meets the filter. */
-async function announcementOf(
+const announcementOf = (
   event: JournalEvent,
   filter: AnnouncementFilter | null | undefined,
-  { request, loaders }: Context,
-): Promise<AnnouncementRow | null> {
-  if (!filter) return loaders.one(announcementById, event.subject)
-  return (await findMeeting(request.db, request.actor, filter, event.subject)) ?? null
-}
+  { loaders }: Context,
+): Promise<AnnouncementRow | null> => loaders.batch(findMeeting, { id: event.subject, filter: filter ?? {} })
 
 const everyoneNamed = async (rule: RecipientRule, { loaders }: Context) => {
   const members = await Promise.all(rule.members.map(id => loaders.one(memberById, id)))
@@ -65,10 +76,10 @@ const recipient = fieldsOf<RecipientRow>()
 export const announcementResolvers: Resolvers = {
   Query: {
     announcement: find(announcementById, ({ id }: { id: string }) => readAnnouncementId(id)),
-    announcements: async (_, { filter, ...page }, { request }) =>
-      connection(await pageAnnouncements(request.db, request.actor, request.now, filter ?? {}, page)),
-    inbox: async (_, { filter, ...page }, { request }) =>
-      connection(await pageInbox(request.db, asOfficer(request.actor), filter ?? {}, page)),
+    announcements: pageOf(announcementList, ({ filter, ...page }: Partial<QueryAnnouncementsArgs>, { request }) =>
+      askAnnouncements(request, filter ?? {}, page),
+    ),
+    inbox: pageOf(inboxList, ({ filter }: Partial<QueryInboxArgs>, { request }) => askInbox(request, filter ?? {})),
     audiencePreview: async (_, { audience }, { request }) =>
       readAudience(request, await withUuids(request.db, audience)),
   },
@@ -111,7 +122,8 @@ export const announcementResolvers: Resolvers = {
   AudiencePreview: {
     public: audience => isPublicAudience(audience),
     memberCount: (audience, _, { request }) => countReached(request.db, audience),
-    members: async (audience, page, { request }) => connection(await pageReached(request.db, audience, page)),
+    members: (audience, page, { request: { db, actor } }) =>
+      connection(findPages(db, actor, reachedList, askReached(audience), [[]], page)[0]!),
   },
   AnnouncementRevision: {
     title: revision.from(

@@ -1,4 +1,4 @@
-import { type Expression, type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
+import { type Expression, type RawBuilder, sql } from 'kysely'
 import { InvalidInput, text } from '../errors.ts'
 
 /** The arguments of every list, as Relay names them. */
@@ -20,7 +20,7 @@ export interface PageOrder {
   /** Expressions that are never null, with the type that a cursor's text is cast to. */
   readonly keys: readonly {
     readonly expression: RawBuilder<unknown>
-    readonly type: 'text' | 'int' | 'timestamptz' | 'uuid'
+    readonly type: 'text' | 'int' | 'date' | 'timestamptz' | 'uuid'
   }[]
 }
 
@@ -66,20 +66,26 @@ function writeCursor(order: PageOrder, values: readonly string[]): string {
   return Buffer.from(JSON.stringify([cursorName(order), ...values])).toString('base64url')
 }
 
+const date = /^(\d{4})-(\d\d)-(\d\d)$/
 const moment = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-4])(:[0-5]\d){0,2}$/
 
-/** Whether PostgreSQL can have written this moment: it refuses days that do not exist, which a date of JavaScript shifts. */
-function isMoment(value: string): boolean {
-  const [, year, month, day] = moment.exec(value)?.map(Number) ?? []
-  if (!year || !month || !day) return false
+/** Whether there is such a day in the year 1 or later: PostgreSQL refuses those that a date of JavaScript shifts. */
+function isDay(year: number, month: number, day: number): boolean {
   const date = new Date(Date.UTC(year, month - 1, day))
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+  return year >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+}
+
+/** Whether PostgreSQL can have written this, of which the parts are the year, the month and the day. */
+function isWritten(form: RegExp, value: string): boolean {
+  const [, year, month, day] = form.exec(value)?.map(Number) ?? []
+  return isDay(year ?? 0, month ?? 0, day ?? 0)
 }
 
 const castable = {
   text: (value: string) => !value.includes('\0'),
   int: (value: string) => /^-?\d{1,10}$/.test(value) && Math.abs(Number(value)) <= 2_147_483_647,
-  timestamptz: isMoment,
+  date: (value: string) => isWritten(date, value),
+  timestamptz: (value: string) => isWritten(moment, value),
   uuid: (value: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value),
 }
 
@@ -176,81 +182,4 @@ export function mergeParts<Row>(
     parts.map(part => sql`(${sorting ? part.orderBy(sorting) : part})`),
     sql` union all `,
   )})`
-}
-
-/** How one page is read of whatever query: what is put to the query, and what is made of the rows found. */
-function planPage<DB, TB extends keyof DB, Row>(order: PageOrder, args: PageArgs) {
-  const asked = askPage(order, args)
-  const { sorting, beyond } = pageClauses(asked, asked.bounds)
-  type Keyed = Row & { pageKeys: string[] }
-  return {
-    sorting,
-    narrow(query: SelectQueryBuilder<DB, TB, Row>): SelectQueryBuilder<DB, TB, Keyed> {
-      const keys = sql.join(order.keys.map(key => sql`(${key.expression})::text`))
-      let page = query.select(sql<string[]>`array[${keys}]`.as('pageKeys')) as SelectQueryBuilder<DB, TB, Keyed>
-      if (beyond) page = page.where(beyond)
-      return page.orderBy(sorting).limit(asked.size + 1)
-    },
-    make: (found: readonly Keyed[], count: Page<Row>['count']): Page<Row> =>
-      // They keep their key columns: to copy every row without them costs more than it is worth.
-      makePage(asked, found, row => row.pageKeys, count),
-  }
-}
-
-const counting = <DB, TB extends keyof DB, Row>(query: SelectQueryBuilder<DB, TB, Row>) =>
-  query.clearSelect().select(sql<number>`count(*)`.as('total'))
-
-/**
- * Reads one page of a query by keyset: the cost of a page does not grow with its distance from the start.
- * `query` has its filters and columns but no order and no limit.
- * @param counted a query of as many rows, where one is counted more easily
- * @throws InvalidInput for page sizes out of 1 to 100 and cursors of another list
- */
-export async function readPage<DB, TB extends keyof DB, Row>(
-  query: SelectQueryBuilder<DB, TB, Row>,
-  order: PageOrder,
-  args: PageArgs,
-  counted: Pick<SelectQueryBuilder<DB, TB, Row>, 'clearSelect'> = query,
-): Promise<Page<Row>> {
-  const plan = planPage<DB, TB, Row>(order, args)
-  return plan.make(await plan.narrow(query).execute(), async () => {
-    const { total } = (await counting(counted as typeof query).executeTakeFirstOrThrow()) as { total: number }
-    return total
-  })
-}
-
-/**
- * Reads the same page of many lists with one statement, such as the first companies of each of fifty cities; and when
- * the count of one is asked, counts them all with one. The queries select the same columns.
- * @returns the pages in the order of their queries
- * @throws InvalidInput as `readPage`
- */
-export async function readPages<DB, TB extends keyof DB, Row>(
-  db: Kysely<DB>,
-  queries: readonly SelectQueryBuilder<DB, TB, Row>[],
-  order: PageOrder,
-  args: PageArgs,
-): Promise<Page<Row>[]> {
-  const plan = planPage<DB, TB, Row>(order, args)
-  type Placed = Row & { pageKeys: string[]; pageOf: number; pagePlace: number }
-  const parts = queries.map(
-    (query, i) =>
-      sql`(${plan.narrow(query).select([sql.lit(i).as('pageOf'), sql`row_number() over (order by ${plan.sorting})`.as('pagePlace')])})`,
-  )
-  const { rows } = await sql<Placed>`
-    select * from (${sql.join(parts, sql` union all `)}) as pages order by page_of, page_place`.execute(db)
-  const found = Map.groupBy(rows, ({ pageOf }) => pageOf)
-
-  let counts: Promise<number[]> | undefined
-  const countAll = async () => {
-    const totals = sql.join(queries.map(query => sql`(${counting(query)})`))
-    const counted = await sql<{ totals: number[] }>`select array[${totals}]::float8[] as totals`.execute(db)
-    return counted.rows[0]!.totals
-  }
-  return queries.map((_, i) =>
-    plan.make(found.get(i) ?? [], async () => {
-      counts ??= countAll()
-      return (await counts)[i]!
-    }),
-  )
 }

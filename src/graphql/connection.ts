@@ -1,55 +1,36 @@
 import type { Page } from '../database/page.ts'
 import type { UnreadPage } from '../reads/listing.ts'
 
-/** A value, or what reads it once its field is asked for. */
-type Asked<Value> = Value | (() => Promise<Value>)
-
-/** What stands behind every connection type of the SDL. */
+/** What stands behind every connection type of the SDL: each field is read when it is asked for. */
 export interface Connection<Row> {
-  readonly edges: Asked<readonly { readonly node: Row; readonly cursor: string }[]>
-  readonly nodes: Asked<readonly Row[]>
-  readonly pageInfo: Asked<{
+  readonly edges: () => Promise<readonly { readonly node: Row; readonly cursor: string }[]>
+  readonly nodes: () => Promise<readonly Row[]>
+  readonly pageInfo: () => Promise<{
     readonly hasNextPage: boolean
     readonly hasPreviousPage: boolean
     readonly startCursor: string | null
     readonly endCursor: string | null
   }>
-  /** Counts when the field is asked for. */
   readonly totalCount: () => Promise<number>
 }
 
 /** A connection of whatever rows, as the generated types take it. */
 export type AnyConnection = Connection<object>
 
-/** Shows a page of a store as a connection. Edges and cursors are made when they are asked for. */
-export function connection<Row>(page: Page<Row>) {
-  const { rows, cursorAt } = page
-  return {
-    get edges() {
-      return rows.map((node, i) => ({ node, cursor: cursorAt(i) }))
-    },
-    nodes: rows,
-    pageInfo: {
-      hasNextPage: page.hasNextPage,
-      hasPreviousPage: page.hasPreviousPage,
-      get startCursor() {
-        return rows.length > 0 ? cursorAt(0) : null
-      },
-      get endCursor() {
-        return rows.length > 0 ? cursorAt(rows.length - 1) : null
-      },
-    },
-    totalCount: page.count,
-  } satisfies Connection<Row>
+function infoOf({ rows, cursorAt, hasNextPage, hasPreviousPage }: Page<unknown>) {
+  const cursorOf = (place: number) => (rows.length > 0 ? cursorAt(place) : null)
+  return { hasNextPage, hasPreviousPage, startCursor: cursorOf(0), endCursor: cursorOf(rows.length - 1) }
 }
 
-/** The same of a page that is not read yet: a field that is not asked for costs nothing. */
-export function unreadConnection<Row>({ read, count }: UnreadPage<Row>): Connection<Row> {
-  const page = async () => connection(await read())
+/** Shows a page as a connection. */
+export function connection<Row>({ read, count }: UnreadPage<Row>): Connection<Row> {
   return {
-    edges: async () => (await page()).edges,
-    nodes: async () => (await page()).nodes,
-    pageInfo: async () => (await page()).pageInfo,
+    edges: async () => {
+      const { rows, cursorAt } = await read()
+      return rows.map((node, i) => ({ node, cursor: cursorAt(i) }))
+    },
+    nodes: async () => (await read()).rows,
+    pageInfo: async () => infoOf(await read()),
     totalCount: count,
   }
 }

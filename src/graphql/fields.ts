@@ -1,7 +1,7 @@
 import type { PageArgs } from '../database/page.ts'
 import { type Asked, findPages } from '../reads/listing.ts'
 import { anyListing, anyRelation, type Listing, type Operand, type Relation } from '../reads/source.ts'
-import { type Connection, unreadConnection } from './connection.ts'
+import { type Connection, connection } from './connection.ts'
 import type { Context } from './context.ts'
 import type { Find } from './loaders.ts'
 
@@ -39,6 +39,8 @@ export type FieldRead =
       /** Whether a row found is the one meant, by the arguments. */
       readonly keep: Computed | null
     }
+  /** Of a root field: a row that is made of the request alone, for what belongs to it. */
+  | { readonly kind: 'made'; readonly make: (args: never, context: Context) => object }
   /** The rows that an array of the row names, in its order; those that there are not are left out. */
   | { readonly kind: 'each'; readonly relation: Relation; readonly column: string }
   | {
@@ -170,7 +172,7 @@ export function fieldsOf<Row extends object>() {
     ) {
       const resolver = async (row: Row, args: Args, context: Context): Promise<Connection<Other>> => {
         if (guard && !guard[1](row, context)) return null as never
-        return unreadConnection(await context.loaders.page(list, { of: of[1](row), asked: ask(args, context), args }))
+        return connection(await context.loaders.page(list, { of: of[1](row), asked: ask(args, context), args }))
       }
       return reading(resolver, {
         kind: 'page',
@@ -202,6 +204,12 @@ export function find<Row extends object, Args, const Name extends keyof Row & st
   })
 }
 
+/** A root field: a row that no table has, made of the arguments and the request, for the lists that it has. */
+export function made<Row extends object, Args>(make: (args: Args, context: Context) => Row) {
+  const resolver = (_: unknown, args: Args, context: Context): Row => make(args, context)
+  return reading(resolver, { kind: 'made', make: make as never })
+}
+
 /** A root field: the few rows that its arguments name. */
 export function findMany<Row extends object, Args>(
   relation: Relation<Row>,
@@ -225,7 +233,7 @@ export function pageOf<Row extends object, Input extends object, Args extends Pa
   const resolver = async (_: unknown, args: Args, context: Context): Promise<Connection<Row>> => {
     const { db, actor } = context.request
     const [page] = findPages(db, actor, list, ask(args, context), [[]], args)
-    return unreadConnection(page!)
+    return connection(page!)
   }
   return reading(resolver, {
     kind: 'page',

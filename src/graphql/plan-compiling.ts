@@ -14,6 +14,7 @@ import type { Source } from '../reads/source.ts'
 import type { Context } from './context.ts'
 import type { FieldRead } from './fields.ts'
 import { notPlanned } from './plan-leaf.ts'
+import { objectOf } from './plan-objects.ts'
 import type { FlatRow, Run, Step } from './plan-step.ts'
 
 /** Writes what a field shows of a row, or of a value. */
@@ -34,7 +35,7 @@ export interface Compiling {
   readonly permissions: Set<Permission>
   /** The fields whose arguments a run reads, by their places. */
   readonly argued: Field[]
-  readonly counted: { steps: number; fields: number }
+  readonly counted: { steps: number; fields: number; once: number }
   /** The reference data that is shown from memory, each with a step that nothing runs; null where none is kept. */
   readonly reference: Map<Source, Step> | null
 }
@@ -87,17 +88,28 @@ export function writeObject<From>(
   nodes: readonly FieldNode[],
   writeField: (field: Field) => Write<From>,
 ): Write<From> {
-  const writers: { readonly key: string; readonly write: Write<From> }[] = []
+  const keys: string[] = []
+  const writers: Write<From>[] = []
   for (const [key, own] of subfields(compiling, type, nodes)) {
     if (++compiling.counted.fields > mostFields) fail()
     // It would not be a property like others.
     if (key === '__proto__') fail()
     const write = own[0]!.name.value === '__typename' ? () => type.name : writeField(define(compiling, type, own))
-    writers.push({ key, write })
+    keys.push(key)
+    writers.push(write)
   }
+  return objectOf(keys, writers)
+}
+
+/** Shows the same of the same each time that a run meets it: many rows name the same place. */
+export function writeOnce<From>({ counted }: Compiling, write: Write<From>): Write<From> {
+  const place = counted.once++
   return (from, run) => {
-    const shown: Record<string, unknown> = {}
-    for (const { key, write } of writers) shown[key] = write(from, run)
+    run.once[place] ??= new Map()
+    const known = run.once[place].get(from)
+    if (known !== undefined) return known
+    const shown = write(from, run)
+    run.once[place].set(from, shown)
     return shown
   }
 }

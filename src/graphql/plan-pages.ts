@@ -15,10 +15,11 @@ export function pageStep(
   read: FieldRead & { kind: 'page' },
 ): PageStep {
   const args = argue(compiling, field)
-  const { source, isOfSubject } = read.listing
+  const { source, isOfSubject, movedAt } = read.listing
   const selection = createSelection(source)
   // By that an answer is kept until one of the rows that it shows changes, and not just any.
   if (source.news?.subject && !isOfSubject) placeOf(selection, 0, source.news.subject)
+  if (movedAt !== null) placeOf(selection, 0, movedAt)
   return {
     place,
     selection,

@@ -1,3 +1,5 @@
+import { createSelection } from '../reads/selection.ts'
+import type { Source } from '../reads/source.ts'
 import type { FieldRead } from './fields.ts'
 import {
   argue,
@@ -10,9 +12,10 @@ import {
   settled,
   type Write,
 } from './plan-compiling.ts'
+import { picking } from './plan-objects.ts'
 import { pageStep, writePage } from './plan-pages.ts'
-import { picking, rowsOf, rowsStep, writeRows } from './plan-rows.ts'
-import { type FlatRow, keyOf, type Run, runStep } from './plan-step.ts'
+import { rowsOf, rowsStep, writeRows } from './plan-rows.ts'
+import { type FlatRow, keyOf, type Run, runStep, type Step } from './plan-step.ts'
 import { writeValue } from './plan-values.ts'
 
 /** A root field of a plan: how it begins, and what it shows. */
@@ -73,11 +76,33 @@ function planComputed(compiling: Compiling, key: string, field: Field, read: Fie
   }
 }
 
+/** What no statement reads. */
+const nowhere: Source = { table: '', whole: [], news: null, isReference: false, visible: fail, column: fail }
+
+/** A row that is made of the request, with the lists that it has. */
+function planMade(compiling: Compiling, key: string, field: Field, read: FieldRead & { kind: 'made' }): Root {
+  const { definition, nodes } = field
+  const place = nextStep(compiling)
+  const selection = createSelection(nowhere)
+  const step: Step = { place, selection, children: [], read: { kind: 'made' } }
+  const args = argue(compiling, field)
+  const write = completing(definition.type, writeRows(compiling, definition.type, nodes, rowsOf(step)))
+  return {
+    key,
+    start: run => {
+      const row = settled(read.make(run.args(args), run.context)) as Readonly<Record<string, unknown>>
+      return runStep(step, [selection.columns.map(({ name }) => row[name])], run)
+    },
+    write: (_, run) => write(run.found[place]!.rows.get(null)![0]!, run),
+  }
+}
+
 /** Plans a root field. @throws notPlanned for one that no plan can answer */
 export function planRoot(compiling: Compiling, key: string, field: Field): Root {
   const read = readOfField(field.definition)
   if (read?.kind === 'find') return planFind(compiling, key, field, read)
   if (read?.kind === 'page') return planPage(compiling, key, field, read)
+  if (read?.kind === 'made') return planMade(compiling, key, field, read)
   if (read?.kind === 'computed') return planComputed(compiling, key, field, read)
   return fail()
 }

@@ -8,7 +8,7 @@ import {
   isObjectType,
 } from 'graphql'
 import { referenceSelection } from '../reads/reference.ts'
-import { createSelection, joinOne, placeOf } from '../reads/selection.ts'
+import { absenceOf, createSelection, joinOne, placeOf, sortColumn } from '../reads/selection.ts'
 import type { Relation } from '../reads/source.ts'
 import { type FieldRead, typeReadOf } from './fields.ts'
 import {
@@ -22,8 +22,10 @@ import {
   settled,
   type Write,
   writeObject,
+  writeOnce,
 } from './plan-compiling.ts'
 import { notPlanned } from './plan-leaf.ts'
+import { picking } from './plan-objects.ts'
 import { pageStep, writePage } from './plan-pages.ts'
 import { type Child, type FlatRow, type Guard, keyOf, type Run, type Step } from './plan-step.ts'
 import { writeValue } from './plan-values.ts'
@@ -52,20 +54,6 @@ export const rowsOf = (step: Step, isShown: Guard = () => true): Scope => ({
   isThere: () => true,
   isShown,
 })
-
-/** Takes some columns of a flat row, as an object. */
-export function picking({ step, of }: Pick<Scope, 'step' | 'of'>, columns: readonly string[]): (row: FlatRow) => never {
-  const places = columns.map(name => ({ name, place: placeOf(step.selection, of, name) }))
-  if (places.length === 1) {
-    const [{ name, place }] = places as [{ name: string; place: number }]
-    return row => ({ [name]: row[place] }) as never
-  }
-  return row => {
-    const picked: Record<string, unknown> = {}
-    for (const { name, place } of places) picked[name] = row[place]
-    return picked as never
-  }
-}
 
 /** What is shown of rows of one step by the same nodes: by fragments on several types, or by aliases. */
 interface Shown {
@@ -104,6 +92,25 @@ function writeShown(compiling: Compiling, type: GraphQLObjectType, nodes: readon
   return write
 }
 
+/** How many values of a column are remembered with the type that they tell. */
+const mostNames = 100
+
+/** Tells the type of a row by its columns. */
+function naming({ columns, resolve }: NonNullable<ReturnType<typeof typeReadOf>>, scope: Scope) {
+  const pick = picking(scope, columns)
+  const tell = (row: FlatRow) => resolve(pick(row), undefined as never, undefined as never) as string
+  if (columns.length > 1) return tell
+  const place = placeOf(scope.step.selection, scope.of, columns[0]!)
+  const names = new Map<unknown, string>()
+  return (row: FlatRow) => {
+    const known = names.get(row[place])
+    if (known !== undefined) return known
+    const name = tell(row)
+    if (names.size < mostNames) names.set(row[place], name)
+    return name
+  }
+}
+
 /** Shows rows of a type, each of which is there. */
 export function writeRows(
   compiling: Compiling,
@@ -114,9 +121,7 @@ export function writeRows(
   const named = getNamedType(type)
   if (isObjectType(named)) return writeShown(compiling, named, nodes, scope)
   if (!isAbstractType(named)) return fail()
-  const telling = typeReadOf(named.resolveType) ?? fail()
-  const pick = picking(scope, telling.columns)
-  const nameOf = (row: FlatRow) => telling.resolve(pick(row), undefined as never, undefined as never) as string
+  const nameOf = naming(typeReadOf(named.resolveType) ?? fail(), scope)
   const { isThere, isShown } = scope
   const writers = new Map(
     compiling.schema.getPossibleTypes(named).map(possible => {
@@ -185,7 +190,7 @@ function readReference(
     read: { kind: 'reference' },
   }
   try {
-    const write = writeRows(compiling, definition.type, nodes, rowsOf(step))
+    const write = writeOnce(compiling, writeRows(compiling, definition.type, nodes, rowsOf(step)))
     reference.set(source, step)
     return write
   } catch (error) {
@@ -207,17 +212,18 @@ function writeJoined(
   if (remembered) {
     const from = placeOf(step.selection, scope.of, read.column)
     const write = completing(definition.type, remembered)
+    const find = writeOnce<unknown>(compiling, (key, run) => write(run.reference!.find(read.relation, key), run))
     return (row, run) => {
       const key = !guard || guard(row, run) ? row[from] : null
-      return write(key === null ? null : run.reference!.find(read.relation, key), run)
+      return key === null ? write(null, run) : find(key, run)
     }
   }
-  if (step.read.kind === 'reference') fail()
+  if (step.read.kind === 'reference' || step.read.kind === 'made') fail()
   const { selection } = step
   const of = joinOne(selection, scope.of, read.column, read.relation)
   if (selection.scopes.length > mostJoined) fail()
-  const presence = placeOf(selection, of, read.relation.to)
-  const isThere = (row: FlatRow) => row[presence] !== null
+  const absence = absenceOf(selection, of)
+  const isThere = (row: FlatRow) => row[absence] === null
   const isGiven = (row: FlatRow, run: Run) => isThere(row) && (!guard || guard(row, run))
   const isShown: Guard = (row, run) => isGiven(row, run) && scope.isShown(row, run)
   const write = completing(
@@ -279,7 +285,7 @@ export function rowsStep(place: number, relation: Relation): Step & { readonly r
   const selection = createSelection(relation.source)
   const key = placeOf(selection, 0, relation.to)
   // What sorts the rows must be selected before anything is compiled.
-  for (const name of relation.many?.order ?? []) placeOf(selection, 0, name)
+  for (const name of relation.many?.order ?? []) sortColumn(selection, name)
   return { place, selection, children: [], read: { kind: 'rows', relation, key } }
 }
 

@@ -1,5 +1,5 @@
 import type { Page, PageArgs } from '../database/page.ts'
-import { notePages, noteRelated } from '../reads/keeping.ts'
+import { noteClock, notePages, noteRelated } from '../reads/keeping.ts'
 import { type Asked, readPages } from '../reads/listing.ts'
 import type { ReferenceRows } from '../reads/reference.ts'
 import { readRelated } from '../reads/related.ts'
@@ -16,6 +16,8 @@ export interface Run {
   readonly args: (place: number) => never
   /** What the steps found, by their places. */
   readonly found: Found[]
+  /** What is shown of the same wherever the run meets it, by its place. */
+  readonly once: Map<unknown, unknown>[]
   /** The reference data that the plan shows. */
   readonly reference: ReferenceRows | null
 }
@@ -44,6 +46,8 @@ export interface Step {
 export type Reading =
   /** Its rows are reference data in memory: no statement reads them, and none can follow from them. */
   | { readonly kind: 'reference' }
+  /** Its rows are what it is asked for: no statement reads them, and nothing can be joined to them. */
+  | { readonly kind: 'made' }
   | { readonly kind: 'rows'; readonly relation: Relation; readonly key: number }
   | {
       readonly kind: 'page'
@@ -79,7 +83,7 @@ async function readLists(
   ofs: readonly (readonly Operand[])[],
   run: Run,
 ): Promise<FlatRow[]> {
-  const { db, actor } = run.context.request
+  const { db, actor, now } = run.context.request
   const { asked, args } = read.ask(run)
   const pages = await readPages(db, actor, step.selection, read.listing, asked, ofs, args, read.wants)
   const totals = read.wants.total ? await Promise.all(pages.map(page => page.count())) : null
@@ -87,7 +91,10 @@ async function readLists(
   run.found[step.place] = { rows: new Map(), pages: new Map(ofs.map((of, i) => [keyOf(of), found[i]!])) }
   const rows = found.flatMap(page => page.rows)
   const { keeping } = run.context
-  if (keeping) notePages(keeping, step.selection, read.listing, asked.isMovedByAll === true, ofs, rows)
+  if (keeping) {
+    notePages(keeping, step.selection, read.listing, asked.isMovedByAll === true, ofs, rows)
+    noteClock(keeping, step.selection, read.listing, args, now, rows)
+  }
   return rows
 }
 
@@ -95,10 +102,13 @@ async function readLists(
 export async function runStep(step: Step, keys: readonly (readonly Operand[])[], run: Run): Promise<void> {
   const { read } = step
   if (read.kind === 'reference') return
+  if (read.kind === 'made') run.found[step.place] = { rows: new Map([[null, [...keys]]]), pages: new Map() }
   const rows =
-    read.kind === 'rows'
-      ? await readRows(step, read.relation, read.key, keys.flat(), run)
-      : await readLists(step, read, keys, run)
+    read.kind === 'made'
+      ? keys
+      : read.kind === 'rows'
+        ? await readRows(step, read.relation, read.key, keys.flat(), run)
+        : await readLists(step, read, keys, run)
   await Promise.all(step.children.map(child => runChild(child, rows, run)))
 }
 

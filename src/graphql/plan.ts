@@ -7,6 +7,7 @@ import {
   getArgumentValues,
   Kind,
   type OperationDefinitionNode,
+  type ValueNode,
 } from 'graphql'
 import { collectFields } from 'graphql/execution/collectFields.js'
 import type { Permission } from '../access/permissions.ts'
@@ -25,6 +26,12 @@ export interface Plan {
   readonly size: number
   /** @throws notPlanned, or what a resolver throws: then plain execution answers */
   readonly run: (context: Context, variables: Record<string, unknown>) => Promise<Record<string, unknown>>
+}
+
+function hasVariable(node: ValueNode): boolean {
+  if (node.kind === Kind.VARIABLE) return true
+  if (node.kind === Kind.LIST) return node.values.some(hasVariable)
+  return node.kind === Kind.OBJECT && node.fields.some(({ value }) => hasVariable(value))
 }
 
 /**
@@ -48,7 +55,7 @@ export function makePlan(
     conditions,
     permissions: new Set(),
     argued: [],
-    counted: { steps: 0, fields: 0 },
+    counted: { steps: 0, fields: 0, once: 0 },
     reference: reference && new Map(),
   }
   const roots: Root[] = []
@@ -66,6 +73,9 @@ export function makePlan(
   }
   const { argued, counted } = compiling
   const sources = [...(compiling.reference?.keys() ?? [])]
+  const isFixed = argued.map(({ nodes }) => !(nodes[0]!.arguments ?? []).some(({ value }) => hasVariable(value)))
+  /** The arguments without variables: they are the same in every run. */
+  const fixed: unknown[] = []
   return {
     permissions: [...compiling.permissions],
     size: counted.fields,
@@ -78,10 +88,12 @@ export function makePlan(
         context,
         args: place => {
           const { definition, nodes } = argued[place]!
-          read[place] ??= getArgumentValues(definition as GraphQLField<unknown, unknown>, nodes[0]!, variables)
-          return read[place] as never
+          const values = isFixed[place] ? fixed : read
+          values[place] ??= getArgumentValues(definition as GraphQLField<unknown, unknown>, nodes[0]!, variables)
+          return values[place] as never
         },
         found: [],
+        once: [],
         reference: shown,
       }
       await Promise.all(roots.map(root => root.start(run)))

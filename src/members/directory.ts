@@ -1,4 +1,5 @@
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely'
+import { LRUCache } from 'lru-cache'
 import { type Actor, isStaff } from '../access/actor.ts'
 import type { Request } from '../access/request.ts'
 import type { Db } from '../database/client.ts'
@@ -6,6 +7,7 @@ import { mergeParts, type PageOrder } from '../database/page.ts'
 import { type Shares, sharesOf } from '../database/shares.ts'
 import type { DB } from '../database/tables.ts'
 import type { Asked } from '../reads/listing.ts'
+import { shapeOf } from '../reads/slots.ts'
 import { listing, type Operand } from '../reads/source.ts'
 import { type MemberFilter, type MemberOrder, meeting } from './list.ts'
 import { members } from './reads.ts'
@@ -138,6 +140,23 @@ function pageOrder(order: MemberOrder | null | undefined, { facets, changes, isF
   }
 }
 
+/** How many ways are kept, and how long what is asked may be, in characters of JSON: portals ask the same lists all day. */
+const mostWays = 500
+const longestKey = 500
+
+type Ways = LRUCache<string, Asked<MemberRoute>>
+
+const kept = new WeakMap<Shares, Ways>()
+
+/** The ways that were chosen by these shares. */
+function waysBy(shares: Shares): Ways {
+  const known = kept.get(shares)
+  if (known) return known
+  const ways: Ways = new LRUCache({ max: mostWays })
+  kept.set(shares, ways)
+  return ways
+}
+
 /**
  * What is asked of the directory; by pinyin without an order.
  * @param options.isOfPlaces whether it is asked of the bodies of places, which the filter does not name
@@ -149,8 +168,15 @@ export function askDirectory(
   order: MemberOrder | null | undefined,
   { isOfPlaces = false, shares = sharesOf(db) }: { readonly isOfPlaces?: boolean; readonly shares?: Shares } = {},
 ): Asked<MemberRoute> {
-  const route = routeMembers(filter, order?.by ?? 'PINYIN', shares, { seesAll: isStaff(actor), isOfPlaces })
+  const seesAll = isStaff(actor)
+  const ways = waysBy(shares)
+  const key = JSON.stringify([seesAll, isOfPlaces, order?.by, order?.direction, filter])
+  const known = ways.get(key)
+  if (known) return known
+  const route = routeMembers(filter, order?.by ?? 'PINYIN', shares, { seesAll, isOfPlaces })
   // Any edit is a last change.
   const isMovedByAll = order?.by === 'UPDATED' || filter.updatedSince != null
-  return { input: route, order: pageOrder(order, route), isMovedByAll }
+  const asked = { input: route, shape: shapeOf(route), order: pageOrder(order, route), isMovedByAll }
+  if (key.length <= longestKey) ways.set(key, asked)
+  return asked
 }

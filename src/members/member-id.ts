@@ -1,5 +1,5 @@
 import type { Db } from '../database/client.ts'
-import { NotFound, refuse, text } from '../errors.ts'
+import { refuse } from '../errors.ts'
 import { type IdType, memberTypes, parseId, readId } from '../ids.ts'
 import { memberType } from './policy.ts'
 import { findKinds, type MemberRow } from './store.ts'
@@ -27,17 +27,14 @@ export function readMemberKey(id: string): MemberKey {
 /**
  * The UUID in the id of a member. Whether there is such a member is for the service to tell; an id with the prefix of
  * another kind than the member's is the id of nothing.
- * @param field where a mutation takes the id within its input; without it the id names what is to be changed
- * @throws InvalidInput for no id or the id of something else; for a wrong prefix InputRefused with NOT_FOUND at the
- *   field, without one NotFound
+ * @param field where the input has the id
+ * @throws InvalidInput for no id or the id of something else; for a wrong prefix InputRefused with NOT_FOUND
  */
-export async function readMemberId(db: Db, id: string, field?: readonly string[]): Promise<string> {
+export async function readMemberId(db: Db, id: string, field: readonly string[]): Promise<string> {
   const uuid = readId(id, ...memberTypes)
   const kind = (await findKinds(db, [uuid])).get(uuid)
   if (kind === undefined || memberType({ kind }) === parseId(id)?.type) return uuid
-  const [en, zh] = ['There is no such member.', '没有这个成员。']
-  if (field) refuse('NOT_FOUND', field, en, zh)
-  throw new NotFound(text(en, zh))
+  refuse('NOT_FOUND', field, 'There is no such member.', '没有这个成员。')
 }
 
 /**

@@ -73,14 +73,20 @@ const changes = {
   'member.membership': 'MEMBERSHIP',
 } as const
 
+/** The kinds of members that there are, in their order. */
+async function findKind({ db }: Request, wanted: readonly { readonly id: string }[]): Promise<MemberRow['kind'][]> {
+  const kinds = await findKinds(
+    db,
+    wanted.map(({ id }) => id),
+  )
+  return wanted.map(({ id }) => kinds.get(id)!)
+}
+
 /** What happened to a member, and how it stands now for this listener. */
-async function memberChange(
-  event: JournalEvent,
-  { filter }: { filter?: MemberFilter | null },
-  { request: { db, actor } }: Context,
-) {
-  const row = (await findMeeting(db, actor, readFilter(filter), event.subject)) ?? null
-  const kind = row?.kind ?? (await findKinds(db, [event.subject])).get(event.subject)!
+async function memberChange(event: JournalEvent, { filter }: { filter?: MemberFilter | null }, { loaders }: Context) {
+  const id = event.subject
+  const row = await loaders.batch(findMeeting, { id, filter: readFilter(filter) })
+  const kind = row?.kind ?? (await loaders.batch(findKind, { id }))
   return {
     change: changes[event.type as keyof typeof changes],
     memberId: writeId(memberType({ kind }), event.subject),

@@ -68,7 +68,7 @@ interface Side {
 export const placeFacet = (code: string) => `r${codePrefix(code)}`
 
 /** The digits of a place, by how far they go. */
-function placeOf(code: string): Pick<ChangeStretch, 'province' | 'city' | 'county'> {
+export function placeOf(code: string): Pick<ChangeStretch, 'province' | 'city' | 'county'> {
   const prefix = codePrefix(code)
   return prefix.length === 2 ? { province: prefix } : prefix.length === 4 ? { city: prefix } : { county: prefix }
 }

@@ -1,4 +1,5 @@
-import type { Selection } from './selection.ts'
+import type { PageArgs } from '../database/page.ts'
+import { findPlace, type Selection } from './selection.ts'
 import { changeTag, type Listing, listTag, type Relation, rowTag, type Source } from './source.ts'
 
 /** Notes what an answer is made of, so that it can be kept until something of that changes. */
@@ -24,10 +25,10 @@ function noteBy(keeping: Keeping, { table, news }: Source, column: string, value
   else for (const value of values) if (value !== null) keeping.tags.add(rowTag(table, value))
 }
 
-function noteJoins(keeping: Keeping, { scopes, columns }: Selection, rows: readonly (readonly unknown[])[]): void {
-  for (const { source, join } of scopes) {
+function noteJoins(keeping: Keeping, selection: Selection, rows: readonly (readonly unknown[])[]): void {
+  for (const { source, join } of selection.scopes) {
     if (!join) continue
-    const place = columns.findIndex(({ scope, name }) => scope === join.scope && name === join.column)
+    const place = findPlace(selection, join.scope, join.column)
     noteBy(
       keeping,
       source,
@@ -63,9 +64,29 @@ export function notePages(
   if (!news) keeping.isLost = true
   else if (listing.isOfSubject) for (const [subject] of ofs) keeping.tags.add(rowTag(table, subject))
   else {
-    const place = selection.columns.findIndex(({ scope, name }) => scope === 0 && name === news.subject)
+    const place = findPlace(selection, 0, news.subject ?? '')
     if (isMovedByAll || place < 0) keeping.tags.add(changeTag(table))
     else for (const row of rows) keeping.tags.add(rowTag(table, row[place]))
     keeping.tags.add(listTag(table))
+  }
+}
+
+/** Notes until when pages of a list hold whose rows the clock moves. */
+export function noteClock(
+  keeping: Keeping,
+  selection: Selection,
+  { movedAt }: Listing,
+  { after, before, last }: PageArgs,
+  now: Date,
+  rows: readonly (readonly unknown[])[],
+): void {
+  // Who pages on sees the list as it was when the first page was read.
+  if (movedAt === null || after != null || before != null) return
+  // At the end of the list a row may arrive that was not shown; at its beginning only those shown can leave.
+  if (last != null) keeping.until = Number.NEGATIVE_INFINITY
+  const place = findPlace(selection, 0, movedAt)
+  for (const row of rows) {
+    const moment = row[place] as Date | null
+    if (moment && moment > now) keeping.until = Math.min(keeping.until, moment.getTime())
   }
 }

@@ -19,6 +19,8 @@ import { anyListing, type Listing, type LooseQuery, type Operand } from './sourc
 export interface Asked<Input extends object = object> {
   /** Null, undefined and false are no condition. */
   readonly input: Input
+  /** What `shapeOf` makes of the input, where the same is asked again and again. */
+  readonly shape?: Shape<Input>
   readonly order: PageOrder
   /** Whether every change of a row may move it, as where the list is by the last change. */
   readonly isMovedByAll?: boolean
@@ -114,13 +116,13 @@ export async function readPages(
   actor: Actor,
   selection: Selection,
   listing: Listing,
-  { input, order }: Asked,
+  { input, shape: known, order }: Asked,
   ofs: readonly (readonly Operand[])[],
   args: PageArgs,
   wants: PageWants = { rows: true, cursors: true },
 ): Promise<Page<FlatRow>[]> {
   const page = askPage(order, args)
-  const task: Task = { db, actor: shapeOfActor(actor), listing, input: shapeOf(input), page }
+  const task: Task = { db, actor: shapeOfActor(actor), listing, input: known ?? shapeOf(input), page }
   const given = new Map(task.input.values)
   for (const [i, bound] of (page.bounds ?? []).entries()) given.set(`bound.${i}`, bound)
   for (const i of listing.of.keys())

@@ -1,8 +1,17 @@
 import { sql } from 'kysely'
 import type { Actor } from '../access/actor.ts'
 import type { Db } from '../database/client.ts'
-import { type FlatRows, readFlat } from '../database/reader.ts'
-import { assemble, compiledOf, placeOf, type Selection, selectRelated, wholeRow, wholeSelection } from './selection.ts'
+import type { FlatRows } from '../database/reader.ts'
+import { readFlat } from '../database/reader.ts'
+import {
+  assemble,
+  compiledOf,
+  type Selection,
+  selectRelated,
+  sortColumn,
+  wholeRow,
+  wholeSelection,
+} from './selection.ts'
 import { fillSlots, shapeOfActor, slot } from './slots.ts'
 import { anyRelation, type Relation } from './source.ts'
 
@@ -26,7 +35,7 @@ export async function readRelated(
     const key = source.column(to)
     const sorting = (many?.order ?? []).map(name => ({
       own: sql`${source.column(name)} ${sql.raw(many!.direction)}`,
-      selected: sql.raw(`j0.c${placeOf(selection, 0, name)} ${many!.direction}`),
+      selected: sql.raw(`${sortColumn(selection, name)} ${many!.direction}`),
     }))
     const order = sorting.length > 0 ? sql.join(sorting.map(({ selected }) => selected)) : null
     if (!many?.most) {

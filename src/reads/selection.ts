@@ -10,6 +10,13 @@ interface Scope {
   readonly join: { readonly relation: Relation; readonly scope: number; readonly column: string } | null
 }
 
+interface Column {
+  readonly scope: number
+  readonly name: string
+  /** What the rows answer in its place: the value, nothing, or true where there is no such row and else nothing. */
+  readonly shows: 'value' | 'nothing' | 'absence'
+}
+
 /**
  * What a statement selects: columns of a source, and of the single rows that its rows name. It may grow until it is first
  * read; then its statements are compiled, once for each shape of what is asked.
@@ -19,7 +26,7 @@ export interface Selection {
   readonly id: number
   readonly scopes: Scope[]
   /** In the order of the flat rows. */
-  readonly columns: { readonly scope: number; readonly name: string }[]
+  readonly columns: Column[]
   /** Whether it was read, so that a column more would not be in the statements. */
   isSealed: boolean
 }
@@ -35,13 +42,41 @@ function demandOpen({ isSealed, scopes }: Selection, what: string): void {
   if (isSealed) throw new Error(`A selection of ${scopes[0]!.source.table} was read before "${what}" was added to it.`)
 }
 
-/** The place of a column in the flat rows. */
-export function placeOf(selection: Selection, scope: number, name: string): number {
+function addColumn(selection: Selection, scope: number, name: string, shows: Column['shows']): number {
   const { columns } = selection
-  const known = columns.findIndex(column => column.scope === scope && column.name === name)
-  if (known >= 0) return known
+  const isOf = (one: Column) =>
+    one.scope === scope && one.name === name && (one.shows === 'absence') === (shows === 'absence')
+  const known = columns.findIndex(isOf)
+  if (known >= 0 && (columns[known]!.shows === shows || shows === 'nothing')) return known
   demandOpen(selection, name)
-  return columns.push({ scope, name }) - 1
+  if (known < 0) return columns.push({ scope, name, shows }) - 1
+  columns[known] = { scope, name, shows }
+  return known
+}
+
+/** The place of a column that the flat rows have; -1 for one that they don't have. */
+export function findPlace({ columns }: Selection, scope: number, name: string): number {
+  return columns.findIndex(one => one.scope === scope && one.name === name && one.shows === 'value')
+}
+
+/**
+ * The place of a column in the flat rows. Of a row that is joined the key has the value of the column that names it, and so
+ * its place: it tells nothing where there is no such row.
+ */
+export function placeOf(selection: Selection, scope: number, name: string): number {
+  const { join } = selection.scopes[scope]!
+  if (join?.relation.to === name) return placeOf(selection, join.scope, join.column)
+  return addColumn(selection, scope, name, 'value')
+}
+
+/** Where the flat rows have null when the row is there that is joined. Every text that need not be read saves its reading. */
+export function absenceOf(selection: Selection, scope: number): number {
+  return addColumn(selection, scope, selection.scopes[scope]!.join!.relation.to, 'absence')
+}
+
+/** Selects a column of the source for the statement to sort by; the flat rows don't have it. Answers its name in SQL. */
+export function sortColumn(selection: Selection, name: string): string {
+  return `j0.c${addColumn(selection, 0, name, 'nothing')}`
 }
 
 /** Joins the row that a column names, and answers its scope: its columns are all null where there is none to be seen. */
@@ -52,7 +87,7 @@ export function joinOne(selection: Selection, scope: number, column: string, rel
   )
   if (known >= 0) return known
   demandOpen(selection, column)
-  placeOf(selection, scope, column)
+  addColumn(selection, scope, column, 'value')
   return scopes.push({ source: relation.source, join: { relation, scope, column } }) - 1
 }
 
@@ -77,7 +112,7 @@ function joins(db: Db, actor: Actor, selection: Selection): RawBuilder<unknown> 
   const parts = selection.scopes.map(({ join }, scope) => {
     if (!join) return sql``
     const { relation } = join
-    const place = selection.columns.findIndex(({ scope: of, name }) => of === join.scope && name === join.column)
+    const place = findPlace(selection, join.scope, join.column)
     const key = sql<boolean>`${relation.source.column(relation.to)} = ${column(join.scope, place)}`
     const one = select(selection, scope, selectRelated(db, actor, relation).where(key))
     return sql` left join lateral ${one} as ${sql.raw(`j${scope}`)} on true`
@@ -100,7 +135,12 @@ export function assemble(
 ): CompiledQuery {
   const { rest = [], order = null } = options
   const columns = [
-    ...selection.columns.map(({ scope }, place) => column(scope, place)),
+    ...selection.columns.map(({ scope, shows }, place) => {
+      if (shows === 'nothing') return sql.raw(`null as c${place}`)
+      if (shows === 'absence')
+        return sql`case when ${column(scope, place)} is null then true end as ${sql.raw(`c${place}`)}`
+      return column(scope, place)
+    }),
     ...rest.map(name => sql.raw(`j0.${name}`)),
   ]
   // Something must be selected where nothing of the rows is asked for but that they are there.

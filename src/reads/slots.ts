@@ -41,7 +41,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
-/** Takes the values out of an input. Null, undefined and false mean that there is no such condition; true is kept as it is. */
+/**
+ * Takes the values out of an input. Null, undefined and false mean that there is no such condition; true is kept as it is,
+ * and so is a list of nothing.
+ */
 export function shapeOf<Input extends object>(input: Input, path = 'input'): Shape<Input> {
   const keys: string[] = []
   const slotted: Record<string, unknown> = {}
@@ -50,7 +53,10 @@ export function shapeOf<Input extends object>(input: Input, path = 'input'): Sha
     if (value === null || value === undefined || value === false) continue
     keys.push(value === true ? `${field}!` : field)
     if (value === true) slotted[field] = true
-    else if (Array.isArray(value) && value.some(isRecord)) {
+    else if (Array.isArray(value) && value.length === 0) {
+      keys.push('[]')
+      slotted[field] = []
+    } else if (Array.isArray(value) && value.some(isRecord)) {
       // Of records how many there are decides, too.
       const inner = shapeOf({ ...value }, `${path}.${field}`)
       keys.push(`[${inner.key}]`)

@@ -143,6 +143,8 @@ export interface Listing<Row extends object = Record<string, unknown>, Input ext
   readonly of: readonly KeyType[]
   /** Whether the first of those keys is what events about the rows name: then they tell of this list alone. */
   readonly isOfSubject: boolean
+  /** A column of moments: until then a row stands before where it will stand when nothing changes but the clock. */
+  readonly movedAt: string | null
   /**
    * The rows, without columns, order and limit: one query, or several that share no row. Values of the input become
    * parameters whole: they may stand for others here, so that only their presence may decide anything. They are sorted
@@ -167,12 +169,17 @@ export function listing<Row extends object, Input extends object>(
     of: readonly Operand[],
     sorting: RawBuilder<unknown> | null,
   ) => object | readonly object[],
-  { of = [], isOfSubject = false }: { readonly of?: readonly KeyType[]; readonly isOfSubject?: boolean } = {},
+  options: {
+    readonly of?: readonly KeyType[]
+    readonly isOfSubject?: boolean
+    readonly movedAt?: keyof Row & string
+  } = {},
 ): Listing<Row, Input> {
   return {
     source: from,
-    of,
-    isOfSubject,
+    of: options.of ?? [],
+    isOfSubject: options.isOfSubject ?? false,
+    movedAt: options.movedAt ?? null,
     select: (db, actor, input, keys, sorting) =>
       [select(db, actor, input, keys, sorting)].flat() as unknown as LooseQuery[],
   }

@@ -37,6 +37,20 @@ describe('a list', () => {
       for (const first of [5, 50]) expect(await statementsOf(alliance, actor, document(first))).toHaveLength(expected)
   })
 
+  it('costs a plan one statement, and one for each list within', async () => {
+    for (const [actor, document, expected] of [
+      [alliance.anonymous, page('id title body isPinned attachments { url }'), 1],
+      [officer, page('body receipt { readAt acknowledgedAt }'), 1],
+      [officer, inbox('title receipt { readAt }'), 1],
+      [officer, first => `{ inbox(first: ${first}, filter: { unread: true }) { totalCount nodes { id } } }`, 2],
+      [staff, page('recipients(first: 2) { nodes { member { id } acknowledgedBy } }'), 2],
+      [staff, first => `{ tokens(first: ${first}) { totalCount nodes { holder member { id } portal { name } } } }`, 2],
+      [staff, first => `{ portals(first: ${first}) { nodes { name member { id } } } }`, 1],
+    ] as [Actor, (first: number) => string, number][])
+      for (const first of [5, 50])
+        expect(await statementsOf(alliance, actor, document(first), true), document(first)).toHaveLength(expected)
+  })
+
   it('reads the texts and the audience only when they are asked for', async () => {
     const long = /bodies|audience|snapshot|search/
     for (const [actor, document] of [
@@ -136,5 +150,11 @@ it('reads of a long list little more than the page', async () => {
   for (const filter of ['', ', filter: { unread: true }', ', filter: { unacknowledged: true }']) {
     const [statement] = await statementsOf(alliance, officer, `{ inbox(first: 50${filter}) { nodes { id } } }`)
     expect(await mostTouched(statement!)).toBeLessThanOrEqual(3 * 51)
+  }
+  // A plan joins to the page what its rows name.
+  for (const list of ['announcements(first: 50)', 'inbox(first: 50)', 'inbox(first: 50, filter: { unread: true })']) {
+    const document = `{ ${list} { nodes { id title receipt { readAt } } } }`
+    const [statement] = await statementsOf(alliance, officer, document, true)
+    expect(await mostTouched(statement!), list).toBeLessThanOrEqual(3 * 51)
   }
 })

@@ -1,9 +1,10 @@
-import { graphql } from 'graphql'
+import { graphql, type OperationDefinitionNode, parse } from 'graphql'
 import { CompiledQuery, type Kysely, PostgresQueryCompiler, type RootOperationNode, sql } from 'kysely'
 import type { Actor } from '../../src/access/actor.ts'
 import { readFlat, setReader } from '../../src/database/reader.ts'
 import { createContext } from '../../src/graphql/context.ts'
 import { type LiveSource, mayHear } from '../../src/graphql/live.ts'
+import { createPlanner } from '../../src/graphql/planner.ts'
 import type { JournalEvent } from '../../src/journal/catalog.ts'
 import type { Alliance } from '../support/alliance.ts'
 
@@ -101,8 +102,17 @@ export async function footprint(alliance: Alliance): Promise<unknown> {
   return found
 }
 
-/** The statements that a query sends, in their order. @throws Error when the answer has errors */
-export async function statementsOf(alliance: Alliance, actor: Actor, source: string): Promise<CompiledQuery[]> {
+/**
+ * The statements that a query sends, in their order.
+ * @param isPlanned whether a plan answers it, which it must then, rather than plain execution
+ * @throws Error when the answer has errors
+ */
+export async function statementsOf(
+  alliance: Alliance,
+  actor: Actor,
+  source: string,
+  isPlanned = false,
+): Promise<CompiledQuery[]> {
   const compiler = new PostgresQueryCompiler()
   const seen = new Map<object, RootOperationNode>()
   const sent: CompiledQuery[] = []
@@ -128,6 +138,15 @@ export async function statementsOf(alliance: Alliance, actor: Actor, source: str
     close: async () => undefined,
   })
   const contextValue = createContext({ ...alliance.services, db }, { actor, locale: 'en' })
+  if (isPlanned) {
+    const planner = createPlanner(alliance.schema, error => {
+      throw error
+    })
+    const document = parse(source)
+    const operation = document.definitions[0] as OperationDefinitionNode
+    if (!(await planner.answer(document, operation, {}, contextValue))) throw new Error(`No plan answers ${source}`)
+    return sent
+  }
   const { errors } = await graphql({ schema: alliance.schema, source, contextValue })
   if (errors) throw new Error(errors.map(error => error.message).join('\n'))
   return sent

@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/database/client.ts'
-import { type PageOrder, readPage } from '../../src/database/page.ts'
 import { transact } from '../../src/database/transaction.ts'
 import { createDatabase, itOnPostgres } from '../support/database.ts'
 
@@ -88,71 +87,4 @@ itOnPostgres('a connection that the server ends amid a transaction fails this on
   ended()
   await outcome
   expect((await sql<{ one: number }>`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }])
-})
-
-describe('pages', () => {
-  const order: PageOrder = {
-    name: 'code',
-    direction: 'asc',
-    keys: [
-      { expression: sql`position`, type: 'int' },
-      { expression: sql`code`, type: 'text' },
-    ],
-  }
-  const query = () => database.db.selectFrom('vocabularyTerms').select('code').where('vocabulary', '=', 'FIELD')
-  const codes = (page: { rows: readonly { code: string }[] }) => page.rows.map(({ code }) => code).join('')
-
-  beforeAll(async () => {
-    const terms = [...'abcdefghij'].map((code, i) => ({
-      vocabulary: 'FIELD' as const,
-      code,
-      position: Math.floor(i / 3),
-      labels: '{}',
-      source: 'test',
-    }))
-    await database.db
-      .insertInto('vocabularyTerms')
-      .values(terms as never)
-      .execute()
-  })
-
-  it('go forward to the end, each row once', async () => {
-    const one = await readPage(query(), order, { first: 4 })
-    expect([codes(one), one.hasNextPage, one.hasPreviousPage]).toEqual(['abcd', true, false])
-    const two = await readPage(query(), order, { first: 4, after: one.cursorAt(one.rows.length - 1) })
-    expect([codes(two), two.hasNextPage, two.hasPreviousPage]).toEqual(['efgh', true, true])
-    const three = await readPage(query(), order, { first: 4, after: two.cursorAt(two.rows.length - 1) })
-    expect([codes(three), three.hasNextPage]).toEqual(['ij', false])
-    expect(await three.count()).toBe(10)
-  })
-
-  it('go backward from the end', async () => {
-    const one = await readPage(query(), order, { last: 4 })
-    expect([codes(one), one.hasNextPage, one.hasPreviousPage]).toEqual(['ghij', false, true])
-    const two = await readPage(query(), order, { last: 7, before: one.cursorAt(0) })
-    expect([codes(two), two.hasNextPage, two.hasPreviousPage]).toEqual(['abcdef', true, false])
-  })
-
-  it('go downward', async () => {
-    const down: PageOrder = { ...order, direction: 'desc' }
-    const one = await readPage(query(), down, { first: 3 })
-    expect(codes(one)).toBe('jih')
-    expect(codes(await readPage(query(), down, { first: 3, after: one.cursorAt(one.rows.length - 1) }))).toBe('gfe')
-  })
-
-  it.each([
-    [{ first: 0 }, 'from 1 to 100'],
-    [{ first: 1000 }, 'from 1 to 100'],
-    [{ last: -1 }, 'from 1 to 100'],
-    [{ first: 1_000_000 }, 'from 1 to 100'],
-    [{ first: 1, last: 1 }, 'not both'],
-    [{ last: 1, after: 'x' }, 'with "first"'],
-    [{ after: 'rubbish' }, 'The cursor is not one of this list'],
-    [{ after: Buffer.from('["other","1","a"]').toString('base64url') }, 'The cursor is not one of this list'],
-    [{ after: Buffer.from('["code","x","a"]').toString('base64url') }, 'The cursor is not one of this list'],
-    [{ after: Buffer.from('["code","1","a\\u0000"]').toString('base64url') }, 'The cursor is not one of this list'],
-    [{ after: Buffer.from('{"a":1}').toString('base64url') }, 'The cursor is not one of this list'],
-  ])('refuse %j', async (args, message) => {
-    await expect(readPage(query(), order, args)).rejects.toThrow(message)
-  })
 })

@@ -2,7 +2,8 @@ import { parse } from 'graphql'
 import { CompiledQuery } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
-import { type FlatRows, setReader } from '../../src/database/reader.ts'
+import type { FlatRows } from '../../src/database/reader.ts'
+import { setReader } from '../../src/database/reader.ts'
 import { refreshShares } from '../../src/database/shares.ts'
 import { createContext } from '../../src/graphql/context.ts'
 import { createPlanner, type Planner } from '../../src/graphql/planner.ts'
@@ -111,6 +112,22 @@ describe('the statements of a plan', () => {
     expect(texts()).not.toMatch(/descriptions|sources/)
   })
 
+  it('answer no text that nobody reads: what only sorts, and the key of a joined row beside the column that names it', async () => {
+    await ask('{ members(first: 50) { nodes { externalReferences { value } } } }')
+    const references = sent.find(({ text }) => text.includes('member_references'))!.rows.flat()
+    expect(references).toContain(`${places.chengdu}-1`)
+    expect(references).not.toContain('crm.example.org')
+    sent.length = 0
+    const answer = await ask('{ members(first: 50) { nodes { profile { lead { id } } } } }')
+    const { nodes } = answer!.members as { nodes: { profile: { lead: { id: string } | null } }[] }
+    expect(nodes.filter(({ profile }) => profile.lead?.id === guild.id)).not.toHaveLength(0)
+    const led = sent[0]!.rows.filter(
+      row => row.includes(guild.uuid) && row.filter(one => one === 'ASSOCIATION').length > 0,
+    )
+    expect(led).not.toHaveLength(0)
+    for (const row of led) expect(row.filter(one => one === guild.uuid)).toHaveLength(1)
+  })
+
   it('read what is skipped as little', async () => {
     const source = `query ($with: Boolean!) {
       members(first: 2) { nodes { id ... @include(if: $with) { externalReferences { value } region { name } } } }
@@ -182,6 +199,24 @@ describe('the statements of a plan', () => {
     await ask(source, other, { id: guild.id })
     expect(texts()).toBe(before)
     expect(before).not.toContain(guild.uuid)
+  })
+})
+
+describe('a plan', () => {
+  it('answers the same when it has made many objects', async () => {
+    const document = parse(
+      `{ members(first: 50) { nodes { constructor: id __typename profile { name, _1: founded } } } }`,
+    )
+    const run = () =>
+      planner.answer(
+        document,
+        document.definitions[0] as never,
+        {},
+        createContext(alliance.services, { actor: staff, locale: 'en' }),
+      )
+    const first = JSON.stringify(await run())
+    expect(JSON.parse(first).members.nodes).toHaveLength(50)
+    for (let time = 0; time < 20; time++) expect(JSON.stringify(await run())).toBe(first)
   })
 })
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { TestMember } from '../support/alliance.ts'
 import { places } from '../support/alliance.ts'
 import { itOnPostgres } from '../support/database.ts'
-import { type Manner, put, settle } from './answers-story.ts'
+import { type Manner, put, settle, type Told } from './answers-story.ts'
 import { ask, figure } from './harness.ts'
 import { type Real, runReal } from './real.ts'
 
@@ -144,18 +144,56 @@ describe('a question asked again', () => {
       editAnnouncement(id: $id, input: { expectedVersion: 2, pinnedUntil: $until, reason: "…" }) { userErrors { message } } }`
     const edited = await ask(running, 'http', { query, variables: { id, until } }, { token: running.staff })
     expect(edited.data).toEqual({ editAnnouncement: { userErrors: [] } })
+    const latest = await running.publish()
     await settle(running)
     const asked = () => put(running, 'query ($id: ID!) { announcement(id: $id) { isPinned } }', { id })
+    const listed = () => put(running, '{ announcements(first: 1) { nodes { id } pageInfo { endCursor } } }')
+    const first = ({ data }: Told) => data.announcements?.nodes?.[0]?.id
     expect((await asked()).data).toEqual({ announcement: { isPinned: true } })
+    const page = await listed()
+    expect(first(page)).toBe(id)
+    // Who pages on, pages on in the list as it was.
+    const after = page.data.announcements?.pageInfo?.endCursor
+    const onward = () =>
+      put(running, 'query ($after: String) { announcements(first: 1, after: $after) { nodes { id } } }', { after })
+    expect(first(await onward())).toBe(latest)
     clock.now = new Date(until.getTime() - 1)
     expect((await asked()).isKept).toBe(true)
+    expect((await listed()).isKept).toBe(true)
     clock.now = until
     expect((await asked()).data).toEqual({ announcement: { isPinned: false } })
+    expect(first(await listed())).toBe(latest)
+    expect((await onward()).isKept).toBe(true)
     clock.now = start
   })
 })
 
 describe('nobody is given', () => {
+  it('the inbox of another member, nor what another officer has not read', async () => {
+    const [one, colleague, stranger] = [
+      await running.officer(member),
+      await running.officer(member),
+      await running.officer(other),
+    ]
+    const id = await running.draft({ include: [{ members: [member.id] }] })
+    const publish =
+      'mutation ($id: ID!) { publishAnnouncement(id: $id, expectedVersion: 1) { userErrors { message } } }'
+    await ask(running, 'http', { query: publish, variables: { id } }, { token: running.staff })
+    await settle(running)
+    const inbox = (token: string, args = '') => put(running, `{ inbox${args} { nodes { id } } }`, {}, { token })
+    expect((await inbox(one)).data).toEqual({ inbox: { nodes: [{ id }] } })
+    const shared = await inbox(colleague)
+    expect([shared.isKept, shared.data]).toEqual([true, { inbox: { nodes: [{ id }] } }])
+    expect((await inbox(stranger)).data).toEqual({ inbox: { nodes: [] } })
+    const unread = '(filter: { unread: true })'
+    const read = 'mutation ($id: ID!) { markAnnouncementRead(id: $id) { userErrors { message } } }'
+    for (const token of [one, colleague]) expect((await inbox(token, unread)).data.inbox?.nodes).toHaveLength(1)
+    await ask(running, 'http', { query: read, variables: { id } }, { token: one })
+    expect((await inbox(one, unread)).data).toEqual({ inbox: { nodes: [] } })
+    const left = await inbox(colleague, unread)
+    expect([left.isKept, left.data]).toEqual([false, { inbox: { nodes: [{ id }] } }])
+  })
+
   it('what only others may see', async () => {
     const token = await running.officer(member)
     const strangers = await running.officer(await running.alliance.member({ status: 'LISTED' }))
@@ -284,6 +322,7 @@ it('an answer is kept as it was compressed for those who take the same', async (
   const query = 'query ($id: ID!) { member(id: $id) { profile { description } } }'
   const description = '元宇宙'.repeat(600)
   const big = await running.alliance.member({ profile: { descriptions: [{ locale: 'zh-Hans', text: description }] } })
+  await settle(running)
   const tags = new Set<string | null>()
   for (const [accepted, encoding] of [
     ['identity', null],

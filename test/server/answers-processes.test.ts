@@ -289,9 +289,18 @@ itOnPostgres(
       '{ members(filter: { name: "改名" }, first: 5) { PAGE } }',
       `{ members(filter: { kinds: [CITY], regions: ["510000"] }) { nodes { ${row} ... on City { companies(first: 3) { PAGE } } } } }`,
       `{ announcements(first: 10) { totalCount nodes { ${out} } } }`,
+      // Without what tells by itself that it is pinned.
+      '{ announcements(first: 3) { pageInfo { hasNextPage } nodes { id version } } }',
+      '{ announcements(first: 5, filter: { statuses: [PUBLISHED], public: false }) { totalCount nodes { id version } } }',
+      '{ announcements(first: 5, filter: { title: "改题" }) { totalCount nodes { id version } } }',
     ].map(query => ({ query: query.replaceAll('PAGE', page), variables: {} }))
+    const inboxes = ['', ', filter: { unacknowledged: true }', ', filter: { unread: true }'].map(filter => ({
+      query: `{ inbox(first: 5${filter}) { totalCount nodes { id version title } } }`,
+      variables: {},
+    }))
     const question = (token: string | undefined): { query: string; variables: object } => {
       const roll = randomInt(10)
+      if (roll < 2 && token !== undefined && token !== staff) return pick(inboxes)
       if (roll < 4) return pick(lists)
       if (roll < 6)
         return {

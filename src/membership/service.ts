@@ -2,6 +2,7 @@ import { actorReference } from '../access/actor.ts'
 import { change, type Request } from '../access/request.ts'
 import { revokeTokens } from '../access/tokens.ts'
 import type { Tx } from '../database/client.ts'
+import { shanghaiDay } from '../days.ts'
 import { refuse } from '../errors.ts'
 import { newUuid } from '../ids.ts'
 import { checkInput } from '../input.ts'
@@ -11,13 +12,10 @@ import { type MemberRow, updateMember } from '../members/store.ts'
 import { type Decision, endsOffice, statusAfter, statusesBefore } from './policy.ts'
 import { findTokensActingFor, insertTransition, takeJoiningNumber } from './store.ts'
 
-/** The day in Shanghai, `YYYY-MM-DD`: the alliance counts its days there. */
-const shanghaiDay = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Asia/Shanghai', dateStyle: 'short' })
-
 /** What joining gives a body: the next number and today; nothing when it joined before and comes back. */
 async function joining(tx: Tx, member: MemberRow, now: Date) {
   if (member.joiningNumber !== null) return {}
-  return { joiningNumber: await takeJoiningNumber(tx), joinedOn: shanghaiDay.format(now) }
+  return { joiningNumber: await takeJoiningNumber(tx), joinedOn: shanghaiDay(now) }
 }
 
 /**

@@ -230,14 +230,16 @@ program
   .option('--count <number>', 'end after so many events', readCount)
   .action(listen)
 
+/** Settings that may have a password in them. */
+const hidden = ['DATABASE_URL', 'SMTP_URL']
+
 program
   .command('settings')
   .description('lists the environment variables with their values now')
   .action(() => {
     const config = readConfig() as Record<string, unknown>
     for (const [name, setting] of Object.entries(settings)) {
-      const shown =
-        name === 'DATABASE_URL' && config[name] !== undefined ? '(set)' : JSON.stringify(config[name] ?? null)
+      const shown = hidden.includes(name) && config[name] !== undefined ? '(set)' : JSON.stringify(config[name] ?? null)
       console.log(`${name.padEnd(18)} ${shown.padEnd(14)} ${setting.description}`)
     }
   })

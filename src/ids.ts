@@ -8,8 +8,14 @@ const prefixes = {
   Association: 'assoc',
   Company: 'company',
   Announcement: 'ann',
+  OfficeTerm: 'office',
   Token: 'token',
   Portal: 'portal',
+  Mail: 'mail',
+  Officer: 'officer',
+  Invitation: 'inv',
+  InitiativeVersion: 'init',
+  Signature: 'sig',
 } as const
 
 /** The name of an SDL type whose things have ids. */

@@ -28,7 +28,8 @@ function actorOf(holder: TokenHolder, now: Date): Actor {
   const { id: tokenId, expiresAt } = holder
   switch (holder.kind) {
     case 'OFFICER': {
-      const permissions = officerPermissions(holder.role!, holder.memberStatus!)
+      if (holder.role === null) throw refused('You act for this member no more.', '您已不再代表该成员。')
+      const permissions = officerPermissions(holder.role, holder.memberStatus!)
       if (permissions.size === 0)
         throw refused('The member that this token acts for has left the alliance.', '此令牌所代表的成员已离开联盟。')
       return {
@@ -40,7 +41,7 @@ function actorOf(holder: TokenHolder, now: Date): Actor {
         accountId: holder.accountId!,
         memberId: holder.memberId!,
         memberStatus: holder.memberStatus!,
-        role: holder.role!,
+        role: holder.role,
       }
     }
     case 'SECRETARIAT':

@@ -48,7 +48,10 @@ export function createBearers(most = 10_000): Bearers {
       for (const { type, subject, detail } of events) {
         if (type === 'token.revoked') kept.delete(subject)
         else if (type === 'member.membership') forgetWhere(({ memberId }) => memberId === subject)
-        else if (type === 'token.issued') {
+        else if (type === 'officer.changed') {
+          const changed = detail as Events['officer.changed']
+          forgetWhere(holder => holder.accountId === changed.accountId && holder.memberId === changed.memberId)
+        } else if (type === 'token.issued') {
           // With the token an officer gets its role anew, for the account's other tokens, too.
           const { accountId } = detail as Events['token.issued']
           if (accountId !== null) forgetWhere(holder => holder.accountId === accountId)

@@ -1,14 +1,14 @@
-import { connection } from '../graphql/connection.ts'
 import type { Context } from '../graphql/context.ts'
-import { fieldsOf } from '../graphql/fields.ts'
-import type { Resolvers } from '../graphql/generated.ts'
+import { fieldsOf, pageOf } from '../graphql/fields.ts'
+import type { QueryTokensArgs, Resolvers } from '../graphql/generated.ts'
 import { payload } from '../graphql/payload.ts'
 import { readId, writeId } from '../ids.ts'
-import { readMemberId } from '../members/member-id.ts'
+import { readMemberId, readMemberKey } from '../members/member-id.ts'
 import { memberById } from '../members/reads.ts'
-import { portalById, tokenById } from './reads.ts'
+import { latestPortals, latestTokens, portalById, portalList, tokenById, tokenList } from './reads.ts'
 import type { Request } from './request.ts'
-import { findPortalKeys, type PortalRow, pagePortals, pageTokens, type TokenRow } from './store.ts'
+import { signIn, signOut } from './sign-in.ts'
+import { findPortalKeys, type PortalRow, type TokenRow } from './store.ts'
 import {
   type IssuedToken,
   issueOfficerToken,
@@ -32,23 +32,28 @@ async function issued({ loaders }: Context, issue: () => Promise<IssuedToken>) {
 const token = fieldsOf<TokenRow>()
 const portal = fieldsOf<PortalRow>()
 
-/** The live keys of each of these portals. */
-async function findKeys({ db, now }: Request, portals: readonly PortalRow[]): Promise<TokenRow[][]> {
+/** The UUIDs of the live keys of each of these portals. */
+async function findKeys({ db, now }: Request, portals: readonly PortalRow[]): Promise<string[][]> {
   const ids = portals.map(({ id }) => id)
   const found = Map.groupBy(await findPortalKeys(db, ids, now), key => key.portalId)
-  return ids.map(id => found.get(id) ?? [])
+  return ids.map(id => (found.get(id) ?? []).map(key => key.id))
 }
 
 export const accessResolvers: Resolvers = {
   Query: {
     viewer: (_, __, { request }) => request.actor,
-    tokens: async (_, { filter, ...page }, { request }) => {
-      const { member, portal, ...rest } = filter ?? {}
-      const memberId = member == null ? null : await readMemberId(request.db, member)
-      const portalId = portal == null ? null : readId(portal, 'Portal')
-      return connection(await pageTokens(request.db, { ...rest, memberId, portalId }, request.now, page))
-    },
-    portals: async (_, page, { request }) => connection(await pagePortals(request.db, page)),
+    tokens: pageOf(tokenList, ({ filter }: Partial<QueryTokensArgs>, { request }) => ({
+      order: latestTokens,
+      input: {
+        kinds: filter?.kinds ? Object.fromEntries(filter.kinds.map(kind => [kind, true])) : null,
+        member: filter?.member == null ? null : readMemberKey(filter.member),
+        portalId: filter?.portal == null ? null : readId(filter.portal, 'Portal'),
+        live: filter?.live === true,
+        ended: filter?.live === false,
+        now: request.now,
+      },
+    })),
+    portals: pageOf(portalList, () => ({ order: latestPortals, input: {} })),
   },
   Viewer: {
     kind: actor => (actor.kind === 'ANONYMOUS' || actor.kind === 'PROGRAM' ? null : actor.kind),
@@ -66,9 +71,22 @@ export const accessResolvers: Resolvers = {
   Portal: {
     id: portal.from(['id'], row => writeId('Portal', row.id)),
     member: portal.one(memberById, 'memberId'),
-    keys: (row, _, { loaders }) => loaders.batch(findKeys, row),
+    keys: async (row, _, { loaders }) => {
+      const ids = await loaders.batch(findKeys, row)
+      return Promise.all(ids.map(async id => (await loaders.one(tokenById, id))!))
+    },
   },
   Mutation: {
+    signIn: async (_, { input: { idToken, member, staff } }, { request, entry, loaders }) => {
+      const outcome = await payload('signedIn', () => {
+        const named = member == null ? null : readMemberKey(member)
+        return signIn(request, entry, { idToken, member: named, isStaff: staff ?? false })
+      })
+      const { secret = null, expiresAt = null, choices = [] } = outcome.signedIn ?? {}
+      const members = await Promise.all(choices.map(id => loaders.one(memberById, id)))
+      return { secret, expiresAt, members: members.filter(one => one !== null), userErrors: outcome.userErrors }
+    },
+    signOut: (_, __, { request }) => payload('done', () => signOut(request)),
     issueOfficerToken: (_, { input: { member, ...person } }, context) =>
       issued(context, async () => {
         const memberId = await readMemberId(context.request.db, member, ['input', 'member'])

@@ -1,7 +1,7 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { Db, Tx } from '../database/client.ts'
-import { mergeParts, type Page, type PageArgs, type PageOrder, readPage } from '../database/page.ts'
 import type { Portals, Tokens } from '../database/tables.ts'
+import type { Translations } from '../languages.ts'
 import type { MembershipStatus, OfficerRole, Permission } from './permissions.ts'
 
 /** A token with the names around it, without its secret. */
@@ -77,91 +77,19 @@ export async function touchToken(db: Db, tokenId: string, now: Date): Promise<vo
     .execute()
 }
 
-/** Tokens with the names around them. @param tokens rows of the table; all without it */
-function selectTokens(db: Db, tokens: RawBuilder<Selectable<Tokens>> = sql.table('tokens')) {
+/** The live keys of portals, two at most for each, in the order of their issue. */
+export function findPortalKeys(
+  db: Db,
+  portalIds: readonly string[],
+  now: Date,
+): Promise<{ id: string; portalId: string | null }[]> {
   return db
-    .selectFrom(tokens.as('tokens'))
-    .leftJoin('accounts', 'accounts.id', 'tokens.accountId')
-    .leftJoin('officers', join =>
-      join.onRef('officers.accountId', '=', 'tokens.accountId').onRef('officers.memberId', '=', 'tokens.memberId'),
-    )
-    .leftJoin('portals', 'portals.id', 'tokens.portalId')
-    .select([
-      'tokens.id',
-      'tokens.kind',
-      'tokens.accountId',
-      'tokens.memberId',
-      'tokens.portalId',
-      'tokens.createdAt',
-      'tokens.expiresAt',
-      'tokens.revokedAt',
-      'tokens.revokedReason',
-      'tokens.lastUsedAt',
-      'officers.role',
-    ])
-    .select([
-      sql<string>`coalesce(accounts.name, portals.name)`.as('holder'),
-      actorName(sql.ref('tokens.createdBy')).as('createdBy'),
-      actorName(sql.ref('tokens.revokedBy')).as('revokedBy'),
-    ])
-}
-
-/** Which tokens to list. */
-export interface TokenFilter {
-  readonly kinds?: readonly TokenRow['kind'][] | null
-  /** UUIDs. */
-  readonly memberId?: string | null
-  readonly portalId?: string | null
-  /** Whether it can still be used. */
-  readonly live?: boolean | null
-}
-
-const latestFirst = (name: string, id = name): PageOrder => ({
-  name,
-  direction: 'desc',
-  keys: [{ expression: sql.ref(id), type: 'uuid' }],
-})
-
-/** A page of tokens, the latest first. */
-export function pageTokens(db: Db, filter: TokenFilter, now: Date, args: PageArgs): Promise<Page<TokenRow>> {
-  const { kinds, memberId, portalId, live } = filter
-  // Each kind is a stretch of an index, and PostgreSQL merges them. It stands in the text, so that it is known how rare
-  // it is also by plans that are kept: there are three.
-  const ofKind = (kind: TokenRow['kind']) => db.selectFrom('tokens').select('id').where('kind', '=', sql.lit(kind))
-  const sorting = sql.raw(args.last == null ? 'id desc' : 'id')
-  let query = selectTokens(
-    db,
-    kinds && kinds.length > 0
-      ? sql`(select one.*, listed.id as place from ${mergeParts([...new Set(kinds)].map(ofKind), sorting)} as listed
-          cross join lateral (select * from tokens where tokens.id = listed.id offset 0) as one)`
-      : undefined,
-  )
-  if (kinds?.length === 0) query = query.where(sql<boolean>`false`)
-  if (memberId) query = query.where('tokens.memberId', '=', memberId)
-  if (portalId) query = query.where('tokens.portalId', '=', portalId)
-  if (live != null)
-    query = query.where(
-      sql<boolean>`(tokens.revoked_at is null and tokens.expires_at > ${now}::timestamptz) = ${live}::boolean`,
-    )
-  return readPage(query, latestFirst('tokens.id', kinds && kinds.length > 0 ? 'tokens.place' : 'tokens.id'), args)
-}
-
-/** A page of portals, the latest first. */
-export function pagePortals(db: Db, args: PageArgs): Promise<Page<PortalRow>> {
-  return readPage(db.selectFrom('portals').selectAll().$castTo<PortalRow>(), latestFirst('portals.id'), args)
-}
-
-export function findTokens(db: Db, ids: readonly string[]): Promise<TokenRow[]> {
-  return selectTokens(db).where('tokens.id', '=', sql<string>`any(${ids}::uuid[])`).execute()
-}
-
-/** The live keys of portals, two at most for each. */
-export function findPortalKeys(db: Db, portalIds: readonly string[], now: Date): Promise<TokenRow[]> {
-  return selectTokens(db)
-    .where('tokens.portalId', '=', sql<string>`any(${portalIds}::uuid[])`)
-    .where('tokens.revokedAt', 'is', null)
-    .where('tokens.expiresAt', '>', now)
-    .orderBy('tokens.id')
+    .selectFrom('tokens')
+    .select(['id', 'portalId'])
+    .where('portalId', '=', sql<string>`any(${portalIds}::uuid[])`)
+    .where('revokedAt', 'is', null)
+    .where('expiresAt', '>', now)
+    .orderBy('id')
     .execute()
 }
 
@@ -193,4 +121,44 @@ export async function upsertAccount(
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
+}
+
+/** A member that an account acts for. */
+export interface OfficeRow {
+  readonly memberId: string
+  readonly memberStatus: MembershipStatus
+  readonly kind: string
+  readonly names: Translations
+  readonly role: OfficerRole
+}
+
+/** The members that an account acts for and that have not left, the first come first; at most 100. */
+export function findOffices(db: Db, accountId: string): Promise<OfficeRow[]> {
+  return db
+    .selectFrom('officers')
+    .innerJoin('members', 'members.id', 'officers.memberId')
+    .select(['officers.memberId', 'officers.role', 'members.status as memberStatus', 'members.kind', 'members.names'])
+    .where('officers.accountId', '=', accountId)
+    .where('members.status', 'not in', ['WITHDRAWN', 'EXPELLED'])
+    .orderBy('officers.createdAt')
+    .orderBy('officers.id')
+    .limit(100)
+    .execute()
+}
+
+/**
+ * The role of an account in a member that has not left; both stay as they are until the transaction ends. Undefined when
+ * it acts for it no more.
+ */
+export async function holdOffice(tx: Tx, accountId: string, memberId: string): Promise<OfficerRole | undefined> {
+  const office = await tx
+    .selectFrom('officers')
+    .innerJoin('members', 'members.id', 'officers.memberId')
+    .select('officers.role')
+    .where('officers.accountId', '=', accountId)
+    .where('officers.memberId', '=', memberId)
+    .where('members.status', 'not in', ['WITHDRAWN', 'EXPELLED'])
+    .forShare()
+    .executeTakeFirst()
+  return office?.role
 }

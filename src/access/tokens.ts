@@ -3,12 +3,15 @@ import type { Db, Tx } from '../database/client.ts'
 import { NotFound, refuse, text } from '../errors.ts'
 import { newUuid } from '../ids.ts'
 import { checkInput } from '../input.ts'
+import type { Translations } from '../languages.ts'
+import { findRelated } from '../reads/related.ts'
 import { actorReference } from './actor.ts'
 import { once } from './idempotency.ts'
-import { type OfficerRole, type Permission, portalScopes } from './permissions.ts'
+import { type MembershipStatus, type OfficerRole, type Permission, portalScopes } from './permissions.ts'
+import { tokenById } from './reads.ts'
 import { change, programRequest, type Report, type Request } from './request.ts'
 import { makeSecret } from './secret.ts'
-import { findPortalKeys, findTokens, type TokenRow, upsertAccount } from './store.ts'
+import { findPortalKeys, type TokenRow, upsertAccount } from './store.ts'
 
 const day = 86_400_000
 const longestLife = 400 * day
@@ -19,7 +22,8 @@ export interface IssuedToken {
   readonly secret: string
 }
 
-interface Person {
+/** For whom something is issued or made. */
+export interface Person {
   readonly name: string
   readonly email: string
   readonly expiresAt?: Date | null
@@ -34,14 +38,18 @@ function tokenEnd(now: Date, asked: Date | null | undefined, defaultDays: number
   return end
 }
 
-function checkPerson(person: Person): { name: string; email: string } {
+/**
+ * A person as it is kept, the address in lower case. @param path where the input has the person
+ * @throws InputRefused for a bad name or address
+ */
+export function checkPerson(person: Person, path: readonly string[] = ['input']): { name: string; email: string } {
   const check = checkInput()
-  const name = check.text(person.name, ['input', 'name'], 100)
+  const name = check.text(person.name, [...path, 'name'], 100)
   const email = person.email.trim().toLowerCase()
   if (email.length > 200 || !z.email().safeParse(email).success)
     check.add(
       'INVALID',
-      ['input', 'email'],
+      [...path, 'email'],
       'This is no mail address; write one such as office@example.org.',
       '不是有效的邮箱地址，请填写类似 office@example.org 的地址。',
     )
@@ -49,7 +57,8 @@ function checkPerson(person: Person): { name: string; email: string } {
   return { name, email }
 }
 
-async function insertToken(
+/** Makes a token and reports it, within a transaction. That its bearer may have it is the caller's to see to. */
+export async function insertToken(
   tx: Tx,
   report: Report,
   request: Request,
@@ -81,10 +90,14 @@ async function insertToken(
  * Makes sure that somebody may act for a member, and that it does not leave before the transaction ends.
  * @throws InputRefused for an unknown member or one that has left
  */
-async function demandPresence(tx: Tx, memberId: string, field: readonly string[]): Promise<void> {
+export async function demandPresence(
+  tx: Tx,
+  memberId: string,
+  field: readonly string[],
+): Promise<{ status: MembershipStatus; names: Translations }> {
   const member = await tx
     .selectFrom('members')
-    .select('status')
+    .select(['status', 'names'])
     .where('id', '=', memberId)
     .forShare()
     .executeTakeFirst()
@@ -94,8 +107,9 @@ async function demandPresence(tx: Tx, memberId: string, field: readonly string[]
       'WRONG_STATUS',
       field,
       'This member has left the alliance; nobody acts for it any more.',
-      '该成员已离开联盟，不能再为其签发令牌。',
+      '该成员已离开联盟，不再有人代表其行事。',
     )
+  return member
 }
 
 /**
@@ -219,7 +233,7 @@ export async function revokeToken(request: Request, tokenId: string, reason: str
   check.done()
   return change(request, async (tx, report) => {
     await revokeTokens(tx, report, request, [tokenId], why)
-    const [token] = await findTokens(tx, [tokenId])
+    const [token] = await findRelated(tx, request.actor, tokenById, [tokenId])
     if (!token) throw new NotFound(text('There is no such token.', '没有这个令牌。'))
     return token
   })

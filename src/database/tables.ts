@@ -22,6 +22,13 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface AccountIdentities {
+  accountId: string;
+  issuer: string;
+  linkedAt: Timestamp;
+  subject: string;
+}
+
 export interface Accounts {
   createdAt: Timestamp;
   email: string;
@@ -103,10 +110,89 @@ export interface IdempotencyKeys {
   subject: string;
 }
 
+export interface InitiativeSignatures {
+  accountId: string;
+  associationKind: string | null;
+  binding: string;
+  code: string;
+  countersignedAt: Timestamp | null;
+  countersignedBy: string | null;
+  id: string;
+  isLeft: boolean;
+  kind: 'CITY' | 'ASSOCIATION' | 'COMPANY';
+  memberId: string;
+  memberNames: Json;
+  person: string;
+  regionCode: string | null;
+  renewedAt: Timestamp | null;
+  sha256: string;
+  shelf: Generated<string>;
+  signedAt: Timestamp;
+  versionId: string;
+  withdrawalReason: string | null;
+  withdrawnAt: Timestamp | null;
+  withdrawnBy: string | null;
+}
+
+export interface InitiativeVersions {
+  bodies: Translations;
+  createdAt: Timestamp;
+  hashes: Json;
+  id: string;
+  number: number | null;
+  openedAt: Timestamp | null;
+  requiresRenewal: boolean;
+  sha256: string;
+  status: Generated<'DRAFT' | 'OPEN' | 'SUPERSEDED'>;
+  supersededAt: Timestamp | null;
+  titles: Translations;
+  updatedAt: Timestamp;
+  version: Generated<number>;
+}
+
+export interface InvitationCodes {
+  hash: Buffer;
+  invitationId: string;
+}
+
+export interface Invitations {
+  acceptedAt: Timestamp | null;
+  actor: string;
+  createdAt: Timestamp;
+  email: string;
+  expiresAt: Timestamp;
+  id: string;
+  kind: 'OFFICER' | 'STAFF';
+  locale: string;
+  mailId: string;
+  memberId: string | null;
+  name: string;
+  revokedAt: Timestamp | null;
+  revokedBy: string | null;
+  revokedReason: string | null;
+  role: 'REPRESENTATIVE' | 'LIAISON' | 'VIEWER' | null;
+}
+
 export interface JournalHead {
   epoch: string;
   seq: Int8;
   singleton: Generated<boolean>;
+}
+
+export interface Mails {
+  about: string;
+  attempts: Generated<number>;
+  createdAt: Timestamp;
+  id: string;
+  lastError: string | null;
+  locale: string;
+  nextAttemptAt: Timestamp | null;
+  purpose: string;
+  recipient: string;
+  sentAt: Timestamp | null;
+  state: Generated<'WAITING' | 'SENT' | 'LOGGED' | 'FAILED' | 'WITHDRAWN'>;
+  subject: string;
+  text: string;
 }
 
 export interface MemberContacts {
@@ -194,8 +280,33 @@ export interface MembershipTransitions {
 export interface Officers {
   accountId: string;
   createdAt: Timestamp;
+  id: Generated<string>;
   memberId: string;
   role: 'REPRESENTATIVE' | 'LIAISON' | 'VIEWER';
+}
+
+export interface OfficeTermChanges {
+  actor: string;
+  at: Timestamp;
+  change: 'GRANTED' | 'ENDED' | 'STRUCK' | 'CORRECTED' | 'MEMBER_LEFT';
+  document: string | null;
+  fromDay: string;
+  office: 'ROTATING_CHAIR' | 'PERMANENT_CHAIR' | 'COUNCIL' | 'SECRETARIAT_HOST';
+  reason: string;
+  termId: string;
+  untilDay: string | null;
+  version: number;
+}
+
+export interface OfficeTerms {
+  createdAt: Timestamp;
+  fromDay: string;
+  id: string;
+  memberId: string;
+  office: 'ROTATING_CHAIR' | 'PERMANENT_CHAIR' | 'COUNCIL' | 'SECRETARIAT_HOST';
+  untilDay: string | null;
+  updatedAt: Timestamp;
+  version: Generated<number>;
 }
 
 export interface Outbox {
@@ -262,6 +373,7 @@ export interface VocabularyTerms {
 }
 
 export interface DB {
+  accountIdentities: AccountIdentities;
   accounts: Accounts;
   announcementReads: AnnouncementReads;
   announcementRecipients: AnnouncementRecipients;
@@ -269,7 +381,12 @@ export interface DB {
   announcements: Announcements;
   eventLog: EventLog;
   idempotencyKeys: IdempotencyKeys;
+  initiativeSignatures: InitiativeSignatures;
+  initiativeVersions: InitiativeVersions;
+  invitationCodes: InvitationCodes;
+  invitations: Invitations;
   journalHead: JournalHead;
+  mails: Mails;
   memberContacts: MemberContacts;
   memberFacets: MemberFacets;
   memberReferences: MemberReferences;
@@ -278,6 +395,8 @@ export interface DB {
   memberSearch: MemberSearch;
   membershipTransitions: MembershipTransitions;
   officers: Officers;
+  officeTermChanges: OfficeTermChanges;
+  officeTerms: OfficeTerms;
   outbox: Outbox;
   portals: Portals;
   regions: Regions;
@@ -287,6 +406,7 @@ export interface DB {
 
 /** The columns of every table, for those who name them at run time. */
 export const tableColumns = {
+  accountIdentities: ['accountId', 'issuer', 'linkedAt', 'subject'],
   accounts: ['createdAt', 'email', 'id', 'isSecretariat', 'name'],
   announcementReads: ['accountId', 'announcementId', 'readAt'],
   announcementRecipients: ['acknowledgedAt', 'acknowledgedBy', 'announcementId', 'isAsked', 'isPublic', 'memberId', 'place', 'publishedAt', 'remindedAt'],
@@ -294,7 +414,12 @@ export const tableColumns = {
   announcements: ['acknowledgeBy', 'attachments', 'audience', 'bodies', 'category', 'createdAt', 'id', 'isPublic', 'listedAt', 'pinnedUntil', 'publishAt', 'publishedAt', 'retractedAt', 'retractionReason', 'search', 'status', 'titles', 'updatedAt', 'urgency', 'version'],
   eventLog: ['actor', 'at', 'audience', 'audienceMembers', 'detail', 'onBehalfOf', 'requestId', 'seq', 'subject', 'type'],
   idempotencyKeys: ['actor', 'at', 'inputHash', 'key', 'operation', 'subject'],
+  initiativeSignatures: ['accountId', 'associationKind', 'binding', 'code', 'countersignedAt', 'countersignedBy', 'id', 'isLeft', 'kind', 'memberId', 'memberNames', 'person', 'regionCode', 'renewedAt', 'sha256', 'shelf', 'signedAt', 'versionId', 'withdrawalReason', 'withdrawnAt', 'withdrawnBy'],
+  initiativeVersions: ['bodies', 'createdAt', 'hashes', 'id', 'number', 'openedAt', 'requiresRenewal', 'sha256', 'status', 'supersededAt', 'titles', 'updatedAt', 'version'],
+  invitationCodes: ['hash', 'invitationId'],
+  invitations: ['acceptedAt', 'actor', 'createdAt', 'email', 'expiresAt', 'id', 'kind', 'locale', 'mailId', 'memberId', 'name', 'revokedAt', 'revokedBy', 'revokedReason', 'role'],
   journalHead: ['epoch', 'seq', 'singleton'],
+  mails: ['about', 'attempts', 'createdAt', 'id', 'lastError', 'locale', 'nextAttemptAt', 'purpose', 'recipient', 'sentAt', 'state', 'subject', 'text'],
   memberContacts: ['email', 'memberId', 'name', 'phone', 'position', 'role'],
   memberFacets: ['facet', 'joining', 'latinKey', 'memberId', 'pinyinKey', 'shelf', 'strokeKey'],
   memberReferences: ['memberId', 'system', 'value'],
@@ -302,7 +427,9 @@ export const tableColumns = {
   members: ['associationKind', 'capabilities', 'createdAt', 'creditCode', 'creditCodeReviewed', 'descriptions', 'fields', 'founded', 'id', 'joinedOn', 'joiningNumber', 'kind', 'latinKey', 'leadId', 'logoUrl', 'names', 'parentId', 'pinyinKey', 'regionCode', 'search', 'size', 'sources', 'status', 'strokeKey', 'summaries', 'updatedAt', 'version', 'websiteUrl'],
   memberSearch: ['memberId', 'search'],
   membershipTransitions: ['actor', 'at', 'document', 'fromStatus', 'id', 'memberId', 'reason', 'toStatus'],
-  officers: ['accountId', 'createdAt', 'memberId', 'role'],
+  officers: ['accountId', 'createdAt', 'id', 'memberId', 'role'],
+  officeTermChanges: ['actor', 'at', 'change', 'document', 'fromDay', 'office', 'reason', 'termId', 'untilDay', 'version'],
+  officeTerms: ['createdAt', 'fromDay', 'id', 'memberId', 'office', 'untilDay', 'updatedAt', 'version'],
   outbox: ['actor', 'at', 'audience', 'audienceMembers', 'detail', 'id', 'onBehalfOf', 'requestId', 'subject', 'type'],
   portals: ['contact', 'createdAt', 'id', 'memberId', 'name', 'purpose', 'scopes'],
   regions: ['code', 'id', 'iso3166', 'latitude', 'level', 'longitude', 'names', 'parentCode', 'provinceCode', 'search', 'shortNames', 'source', 'timeZone'],

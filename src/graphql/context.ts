@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../access/actor.ts'
 import type { Bearers } from '../access/bearers.ts'
+import type { Entry } from '../access/entry.ts'
 import type { Request } from '../access/request.ts'
 import type { Db } from '../database/client.ts'
 import type { Feed } from '../journal/feed.ts'
@@ -17,6 +18,8 @@ export interface Services {
   readonly bearers: Bearers
   /** Tells this process what was committed. */
   readonly wake: Request['wake']
+  /** How people come in. */
+  readonly entry: Entry
   /** The clock. */
   readonly now: () => Date
 }
@@ -27,6 +30,8 @@ export interface Context {
   /** The caller's language. */
   readonly locale: Locale
   readonly feed: Feed
+  /** How people come in. */
+  readonly entry: Entry
   /** Batched reads for this request alone: they see what the actor may see. */
   readonly loaders: Loaders
   /** Forgets what was read. Every field of a mutation begins so: what it changes is not what the one before read. */
@@ -64,6 +69,7 @@ export function createContext(
     request,
     locale: caller.locale,
     feed: services.feed,
+    entry: services.entry,
     loaders: createLoaders(request),
     keeping: null,
     renewLoaders: () => {

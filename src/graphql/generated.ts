@@ -3,13 +3,19 @@ import type { Locale } from '../languages.ts';
 import type { GraphQLResolveInfo, GraphQLScalarType, GraphQLScalarTypeConfig } from 'graphql';
 import type { MemberRow, ContactRow, ReferenceRow, ProfileRevisionRow } from '../members/store.ts';
 import type { TransitionRow } from '../membership/store.ts';
+import type { AllianceDay, OfficeTermRow, OfficeTermChangeRow } from '../offices/store.ts';
 import type { RegionRow } from '../regions/store.ts';
 import type { TermRow } from '../vocabularies/store.ts';
 import type { TokenRow, PortalRow } from '../access/store.ts';
+import type { MailRow } from '../mail/store.ts';
+import type { OfficerRow } from '../officers/store.ts';
+import type { InvitationRow } from '../officers/invitation-store.ts';
 import type { AnnouncementRow } from '../announcements/store.ts';
 import type { AnnouncementRevisionRow } from '../announcements/revisions.ts';
 import type { RecipientRow } from '../announcements/recipients.ts';
 import type { RecipientRule, Audience } from '../announcements/audience.ts';
+import type { InitiativeVersionRow, SignatureRow } from '../initiative/store.ts';
+import type { Certificate } from '../initiative/certificate.ts';
 import type { Actor } from '../access/actor.ts';
 import type { InputFault } from '../errors.ts';
 import type { AnyConnection } from './connection.ts';
@@ -132,10 +138,32 @@ export type Query = {
   inbox: AnnouncementConnection;
   /** Whom an audience reaches if an announcement is published to it now. */
   audiencePreview: AudiencePreview;
+  /** The version of the initiative that is open for signature; null when none is. */
+  initiative: Maybe<InitiativeVersion>;
+  /** One version by id; null when it does not exist or the caller may not see it. */
+  initiativeVersion: Maybe<InitiativeVersion>;
+  /** The versions of the initiative, the latest first; drafts, which the secretariat sees, before them. */
+  initiativeVersions: InitiativeVersionConnection;
+  /** Who signed the initiative 「签署单位」: the signatures that the caller may see. */
+  signatories: SignatureConnection;
+  /** What the code of a certificate stands for; null when there is no such code. */
+  verifySignature: Maybe<SignatureCertificate>;
+  /** The mails that the service sent and is to send, the latest first. */
+  mails: MailConnection;
   /** One member by id; null when it does not exist or the caller may not see it. */
   member: Maybe<Member>;
   /** The directory of members. */
   members: MemberConnection;
+  /** Those who act for members, the first come first: for an officer those of the own member, for the secretariat all. */
+  officers: OfficerConnection;
+  /** Invitations, the latest first, those past their time included: for a representative those of the own member, for the secretariat all. */
+  invitations: InvitationConnection;
+  /** The invitation of a code, for the one who was invited; null when no invitation has this code, such as after it was sent anew. */
+  invitation: Maybe<InvitationOffer>;
+  /** Who holds what in the alliance on a day, also a past or a coming one as it is decided now. */
+  alliance: Alliance;
+  /** The terms of office, past and coming ones among them. */
+  officeTerms: OfficeTermConnection;
   /** One place by its GB/T 2260 code; null when it is not recorded. */
   region: Maybe<Region>;
   /** Places, by code. */
@@ -209,6 +237,48 @@ export type QueryAudiencePreviewArgs = {
 
 
 /** All that can be asked. */
+export type QueryInitiativeVersionArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** All that can be asked. */
+export type QueryInitiativeVersionsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QuerySignatoriesArgs = {
+  filter: InputMaybe<SignatoryFilter>;
+  orderBy: InputMaybe<SignatoryOrder>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryVerifySignatureArgs = {
+  code: Scalars['String']['input'];
+};
+
+
+/** All that can be asked. */
+export type QueryMailsArgs = {
+  filter: InputMaybe<MailFilter>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
 export type QueryMemberArgs = {
   id: Scalars['ID']['input'];
 };
@@ -218,6 +288,49 @@ export type QueryMemberArgs = {
 export type QueryMembersArgs = {
   filter: InputMaybe<MemberFilter>;
   orderBy: InputMaybe<MemberOrder>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryOfficersArgs = {
+  filter: InputMaybe<OfficerFilter>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryInvitationsArgs = {
+  filter: InputMaybe<InvitationFilter>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryInvitationArgs = {
+  code: Scalars['String']['input'];
+};
+
+
+/** All that can be asked. */
+export type QueryAllianceArgs = {
+  at: InputMaybe<Scalars['Date']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryOfficeTermsArgs = {
+  filter: InputMaybe<OfficeTermFilter>;
+  orderBy: InputMaybe<OfficeTermOrder>;
   first: InputMaybe<Scalars['Int']['input']>;
   after: InputMaybe<Scalars['String']['input']>;
   last: InputMaybe<Scalars['Int']['input']>;
@@ -248,6 +361,10 @@ export type QueryVocabularyArgs = {
 
 /** All that can be changed. */
 export type Mutation = {
+  /** Signs a person in with an ID token of the alliance's sign-in, and answers a token of short life. An account is linked to a sign-in by accepting an invitation. */
+  signIn: SignInPayload;
+  /** Ends the token that the caller comes with; UNAUTHENTICATED without one. */
+  signOut: SignOutPayload;
   /** Issues a token to an officer of a member, and gives the officer the role. */
   issueOfficerToken: IssueTokenPayload;
   /** Issues a token to one of the secretariat's staff. */
@@ -276,6 +393,23 @@ export type Mutation = {
   acknowledgeAnnouncement: AnnouncementPayload;
   /** Records that this officer read an announcement (or, with `read: false`, did not). */
   markAnnouncementRead: AnnouncementPayload;
+  /** Begins a version of the initiative. */
+  draftInitiative: InitiativeVersionPayload;
+  /** Changes a draft. */
+  editInitiativeDraft: InitiativeVersionPayload;
+  /** Throws a draft away. What was opened once stays. */
+  discardInitiativeDraft: InitiativeVersionPayload;
+  /** Opens a draft for signature: DRAFT → OPEN, which gives it the next number; the version open before: OPEN → SUPERSEDED. It must have a text in zh-Hans. From then on its text is fixed. */
+  openInitiative: InitiativeVersionPayload;
+  /**
+   * Signs the open version for the caller's member, which is listed or admitted. A signature that the member gave to an earlier version
+   * becomes RENEWED. A member that has withdrawn its signature may sign again.
+   */
+  signInitiative: SignaturePayload;
+  /** Countersigns a signature for the alliance; a second time changes nothing. */
+  countersignSignature: SignaturePayload;
+  /** Withdraws a signature: a representative that of its own member, the secretariat any. It stays in the member's history. */
+  withdrawSignature: SignaturePayload;
   /** Enters a body in the directory, as LISTED. */
   registerMember: MemberPayload;
   /** Corrects what registration fixed: the place, the sort of association, the keys in other systems. */
@@ -296,6 +430,38 @@ export type Mutation = {
   withdrawMember: MemberPayload;
   /** Removes a member: ADMITTED or SUSPENDED → EXPELLED. The tokens of its officers and the keys of its portals end. */
   expelMember: MemberPayload;
+  /** Invites somebody by mail to act for a member. Representatives invite for their own member, the secretariat for any. */
+  inviteOfficer: InvitationPayload;
+  /** Invites many at once, at most 100. Each row is done or refused for itself; sent again, those invited already are told so. */
+  inviteOfficers: InviteOfficersPayload;
+  /** Invites somebody by mail to the secretariat's staff. */
+  inviteStaff: InvitationPayload;
+  /** Sends a pending or expired invitation anew, with a new code: the old one ends. */
+  resendInvitation: InvitationPayload;
+  /** Takes an invitation back that was not accepted. Doing so again changes nothing. */
+  revokeInvitation: InvitationPayload;
+  /** Accepts an invitation, once, and answers a token to act with. Where the service has no sign-in (OIDC_ISSUER), whoever can read the mailbox holds the invitation. */
+  acceptInvitation: AcceptInvitationPayload;
+  /** Changes the role of an officer. A member that has a representative keeps one. */
+  changeOfficerRole: OfficerPayload;
+  /** Takes an officer's place in the member away. Its tokens for that member end, its sockets close, and its pending invitations are revoked. A member that has a representative keeps one. */
+  removeOfficer: OfficerPayload;
+  /** Leaves the own member: the caller's tokens for it end. The last representative hands over first. */
+  leaveMember: OfficerPayload;
+  /** Hands the caller's role of representative over to another officer of the member, in one step. */
+  handOver: HandOverPayload;
+  /** Gives an office to a member, which does not hold the same on any of these days yet (TAKEN). It may hold others at once, and others may hold the same. */
+  grantOffice: OfficeTermPayload;
+  /** Ends a term early, or strikes it. A member that leaves the alliance needs none of this: its terms end on that day, and those that were to come are struck. */
+  endOffice: OfficeTermPayload;
+  /** Puts a wrong entry right. */
+  correctOfficeTerm: OfficeTermPayload;
+};
+
+
+/** All that can be changed. */
+export type MutationSignInArgs = {
+  input: SignInInput;
 };
 
 
@@ -396,6 +562,54 @@ export type MutationMarkAnnouncementReadArgs = {
 
 
 /** All that can be changed. */
+export type MutationDraftInitiativeArgs = {
+  input: DraftInitiativeInput;
+  idempotencyKey: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be changed. */
+export type MutationEditInitiativeDraftArgs = {
+  id: Scalars['ID']['input'];
+  input: EditInitiativeDraftInput;
+};
+
+
+/** All that can be changed. */
+export type MutationDiscardInitiativeDraftArgs = {
+  id: Scalars['ID']['input'];
+  expectedVersion: Scalars['Int']['input'];
+};
+
+
+/** All that can be changed. */
+export type MutationOpenInitiativeArgs = {
+  id: Scalars['ID']['input'];
+  expectedVersion: Scalars['Int']['input'];
+};
+
+
+/** All that can be changed. */
+export type MutationSignInitiativeArgs = {
+  input: SignInitiativeInput;
+  idempotencyKey: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be changed. */
+export type MutationCountersignSignatureArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+/** All that can be changed. */
+export type MutationWithdrawSignatureArgs = {
+  id: Scalars['ID']['input'];
+  reason: Scalars['String']['input'];
+};
+
+
+/** All that can be changed. */
 export type MutationRegisterMemberArgs = {
   input: RegisterMemberInput;
   idempotencyKey: InputMaybe<Scalars['String']['input']>;
@@ -464,12 +678,93 @@ export type MutationExpelMemberArgs = {
   input: MembershipDecisionInput;
 };
 
+
+/** All that can be changed. */
+export type MutationInviteOfficerArgs = {
+  input: InviteOfficerInput;
+};
+
+
+/** All that can be changed. */
+export type MutationInviteOfficersArgs = {
+  input: Array<InviteOfficerInput>;
+};
+
+
+/** All that can be changed. */
+export type MutationInviteStaffArgs = {
+  input: InviteStaffInput;
+};
+
+
+/** All that can be changed. */
+export type MutationResendInvitationArgs = {
+  id: Scalars['ID']['input'];
+  expiresAt: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+
+/** All that can be changed. */
+export type MutationRevokeInvitationArgs = {
+  id: Scalars['ID']['input'];
+  reason: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be changed. */
+export type MutationAcceptInvitationArgs = {
+  input: AcceptInvitationInput;
+};
+
+
+/** All that can be changed. */
+export type MutationChangeOfficerRoleArgs = {
+  id: Scalars['ID']['input'];
+  role: OfficerRole;
+};
+
+
+/** All that can be changed. */
+export type MutationRemoveOfficerArgs = {
+  id: Scalars['ID']['input'];
+  reason: Scalars['String']['input'];
+};
+
+
+/** All that can be changed. */
+export type MutationHandOverArgs = {
+  input: HandOverInput;
+};
+
+
+/** All that can be changed. */
+export type MutationGrantOfficeArgs = {
+  input: GrantOfficeInput;
+  idempotencyKey: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be changed. */
+export type MutationEndOfficeArgs = {
+  id: Scalars['ID']['input'];
+  input: EndOfficeInput;
+};
+
+
+/** All that can be changed. */
+export type MutationCorrectOfficeTermArgs = {
+  id: Scalars['ID']['input'];
+  input: CorrectOfficeTermInput;
+};
+
 /** All that can be followed live. */
 export type Subscription = {
   /** Every publication that the caller may read, one event each, without a gap from `after` on. */
   announcementPublished: AnnouncementPublished;
   /** Every other change of announcements that the caller may read, one event each, without a gap from `after` on. */
   announcementChanged: AnnouncementChanged;
+  /** Every signature under the initiative that the caller may see, one event each, without a gap from `after` on. One that was withdrawn before it is told of is seen by those alone who may see it then. */
+  initiativeSigned: InitiativeSigned;
   /** Every change of the directory, one event each, without a gap from `after` on. */
   memberChanged: MemberChanged;
 };
@@ -486,6 +781,13 @@ export type SubscriptionAnnouncementPublishedArgs = {
 export type SubscriptionAnnouncementChangedArgs = {
   id: InputMaybe<Scalars['ID']['input']>;
   filter: InputMaybe<AnnouncementFilter>;
+  after: InputMaybe<Scalars['Cursor']['input']>;
+};
+
+
+/** All that can be followed live. */
+export type SubscriptionInitiativeSignedArgs = {
+  filter: InputMaybe<SignatoryFilter>;
   after: InputMaybe<Scalars['Cursor']['input']>;
 };
 
@@ -514,14 +816,26 @@ export type Permission =
   | 'MEMBERSHIP_HISTORY_READ'
   /** Accept credit codes that fail the check. */
   | 'CREDIT_CODE_REVIEW'
+  /** Give offices of the alliance to members, end and correct terms. */
+  | 'OFFICES_MANAGE'
   /** Write, schedule, publish and retract announcements, and see who acknowledged them. */
   | 'ANNOUNCEMENTS_WRITE'
   /** Read the inbox of the own member. */
   | 'INBOX_READ'
   /** Acknowledge announcements for the own member. */
   | 'ANNOUNCEMENTS_ACKNOWLEDGE'
-  /** Issue and revoke tokens, register portals. */
-  | 'ACCESS_MANAGE';
+  /** Issue and revoke tokens, register portals, invite staff, see the mails that the service sends. */
+  | 'ACCESS_MANAGE'
+  /** Write and open versions of the initiative, and countersign signatures. */
+  | 'INITIATIVE_MANAGE'
+  /** Sign the initiative for the own member. */
+  | 'INITIATIVE_SIGN'
+  /** Withdraw signatures: of the own member, or of any for the secretariat. */
+  | 'INITIATIVE_WITHDRAW'
+  /** See who acts for the own member and leave it; see those of any member for the secretariat. */
+  | 'OFFICERS_READ'
+  /** Invite officers, change their roles and remove them: of the own member, or of any for the secretariat. */
+  | 'OFFICERS_MANAGE';
 
 /** The role of an officer inside a member. */
 export type OfficerRole =
@@ -567,7 +881,7 @@ export type Token = Node & {
   holder: Scalars['String']['output'];
   /** The member that an officer acts for; null for others. */
   member: Maybe<Member>;
-  /** The role of the officer inside that member; null for others. */
+  /** The role of the officer inside that member; null for others, and once the officer acts for it no more. */
   role: Maybe<OfficerRole>;
   /** The portal that the key is for; null for others. */
   portal: Maybe<Portal>;
@@ -720,6 +1034,34 @@ export type RegisterPortalPayload = {
   /** The portal; null when none was registered. */
   portal: Maybe<Portal>;
   /** What to mend; empty when the portal was registered. */
+  userErrors: Array<UserError>;
+};
+
+/** As whom to sign in. */
+export type SignInInput = {
+  /** An ID token of the alliance's sign-in (OIDC), issued within the last ten minutes. */
+  idToken: Scalars['String']['input'];
+  /** The member to act for, by id; not needed by who acts for one only. */
+  member?: InputMaybe<Scalars['ID']['input']>;
+  /** Whether to sign in as one of the secretariat's staff. */
+  staff?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** The outcome of signing in. */
+export type SignInPayload = {
+  /** A token to act with, `mva_…`: shown this once and never again. Null when nobody was signed in. */
+  secret: Maybe<Scalars['String']['output']>;
+  /** When that token ends; null when nobody was signed in. */
+  expiresAt: Maybe<Scalars['DateTime']['output']>;
+  /** The members among which to choose when `member` must be named; at most 100, empty otherwise. */
+  members: Array<Member>;
+  /** What to mend; empty when somebody was signed in. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of signing out. */
+export type SignOutPayload = {
+  /** What to mend; always empty. */
   userErrors: Array<UserError>;
 };
 
@@ -1178,10 +1520,289 @@ export type AnnouncementChangeKind =
   | 'ACKNOWLEDGED';
 
 /**
+ * A version of the initiative's text 「倡议书」, such as 《元宇宙生态共建倡议》, that members sign. The text of an opened version never changes.
+ *
+ * Its canonical form, by which anybody can tell that a text is the one that was signed: the text in one language is its title, an
+ * empty line and its body, in Unicode NFC and UTF-8, with a line feed behind every line, the last one included, and no white space
+ * before a line feed. `canonicalText` gives it, so that `sha256sum` gives what `hashes` has. `manifest` has one line for every
+ * language: the language, a space, the SHA-256 of its text in lower case and a line feed, in the order of the bytes. Its SHA-256 is
+ * `sha256`, which is what is signed.
+ */
+export type InitiativeVersion = Node & {
+  /** The id of the version. */
+  id: Scalars['ID']['output'];
+  /** How often it was written, for `expectedVersion`. Not its number. */
+  version: Scalars['Int']['output'];
+  /** The number, from 1 in the order of opening; null for a draft. */
+  number: Maybe<Scalars['Int']['output']>;
+  /** Where it stands in its life. */
+  status: InitiativeStatus;
+  /** Whether signatures of earlier versions must be renewed by signing this one. */
+  requiresRenewal: Scalars['Boolean']['output'];
+  /** The title in the language asked for. */
+  title: Scalars['String']['output'];
+  /** The title in every language that there is, at most one for each. */
+  titles: Array<Translation>;
+  /** The text in Markdown, in the language asked for. */
+  body: Scalars['String']['output'];
+  /** The text in every language that there is, at most one for each. */
+  bodies: Array<Translation>;
+  /** Title and body in the canonical form; null when there is none in this language: what is hashed has no substitute. */
+  canonicalText: Maybe<Scalars['String']['output']>;
+  /** The SHA-256 of the canonical text in every language that there is, at most one for each. */
+  hashes: Array<InitiativeTextHash>;
+  /** The languages with the SHA-256 of their texts, a line each, in the canonical form. */
+  manifest: Scalars['String']['output'];
+  /** The SHA-256 of the manifest: what a signature is put under. Of a draft it changes with every edit. */
+  sha256: Scalars['Sha256']['output'];
+  /** When it was drafted. */
+  createdAt: Scalars['DateTime']['output'];
+  /** When it changed last. */
+  updatedAt: Scalars['DateTime']['output'];
+  /** When it was opened for signature; null for a draft. */
+  openedAt: Maybe<Scalars['DateTime']['output']>;
+  /** When a later version took its place; null before. */
+  supersededAt: Maybe<Scalars['DateTime']['output']>;
+};
+
+
+/**
+ * A version of the initiative's text 「倡议书」, such as 《元宇宙生态共建倡议》, that members sign. The text of an opened version never changes.
+ *
+ * Its canonical form, by which anybody can tell that a text is the one that was signed: the text in one language is its title, an
+ * empty line and its body, in Unicode NFC and UTF-8, with a line feed behind every line, the last one included, and no white space
+ * before a line feed. `canonicalText` gives it, so that `sha256sum` gives what `hashes` has. `manifest` has one line for every
+ * language: the language, a space, the SHA-256 of its text in lower case and a line feed, in the order of the bytes. Its SHA-256 is
+ * `sha256`, which is what is signed.
+ */
+export type InitiativeVersionTitleArgs = {
+  locale: InputMaybe<Scalars['Locale']['input']>;
+};
+
+
+/**
+ * A version of the initiative's text 「倡议书」, such as 《元宇宙生态共建倡议》, that members sign. The text of an opened version never changes.
+ *
+ * Its canonical form, by which anybody can tell that a text is the one that was signed: the text in one language is its title, an
+ * empty line and its body, in Unicode NFC and UTF-8, with a line feed behind every line, the last one included, and no white space
+ * before a line feed. `canonicalText` gives it, so that `sha256sum` gives what `hashes` has. `manifest` has one line for every
+ * language: the language, a space, the SHA-256 of its text in lower case and a line feed, in the order of the bytes. Its SHA-256 is
+ * `sha256`, which is what is signed.
+ */
+export type InitiativeVersionBodyArgs = {
+  locale: InputMaybe<Scalars['Locale']['input']>;
+};
+
+
+/**
+ * A version of the initiative's text 「倡议书」, such as 《元宇宙生态共建倡议》, that members sign. The text of an opened version never changes.
+ *
+ * Its canonical form, by which anybody can tell that a text is the one that was signed: the text in one language is its title, an
+ * empty line and its body, in Unicode NFC and UTF-8, with a line feed behind every line, the last one included, and no white space
+ * before a line feed. `canonicalText` gives it, so that `sha256sum` gives what `hashes` has. `manifest` has one line for every
+ * language: the language, a space, the SHA-256 of its text in lower case and a line feed, in the order of the bytes. Its SHA-256 is
+ * `sha256`, which is what is signed.
+ */
+export type InitiativeVersionCanonicalTextArgs = {
+  locale: InputMaybe<Scalars['Locale']['input']>;
+};
+
+/** The SHA-256 of the text in one language. */
+export type InitiativeTextHash = {
+  /** The language of the text. */
+  locale: Scalars['Locale']['output'];
+  /** The SHA-256 of its canonical text. */
+  sha256: Scalars['Sha256']['output'];
+};
+
+/** The life of a version of the initiative. */
+export type InitiativeStatus =
+  /** Being written; only the secretariat sees it. */
+  | 'DRAFT'
+  /** Open for signature 「开放签署」; at most one version is. */
+  | 'OPEN'
+  /** A later version took its place; it stays readable, and its signatures stand as their states tell. */
+  | 'SUPERSEDED';
+
+/**
+ * A member's signature 「签署」 under a version of the initiative. A withdrawn one is seen by the member's own officers and the
+ * secretariat alone, and so is who signed. Of a body that left the alliance the secretariat alone sees the signatures.
+ */
+export type Signature = Node & {
+  /** The id of the signature. */
+  id: Scalars['ID']['output'];
+  /** The member that signed; null only when it leaves the public directory at this very moment. */
+  member: Maybe<Member>;
+  /** The member's name as it was when it signed, in the language asked for. */
+  memberName: Scalars['String']['output'];
+  /** The member's name as it was when it signed, in every language that there was, at most one for each. */
+  memberNames: Array<Translation>;
+  /** The name of the representative 「代表」 who signed, as it was then; null for everybody but the member's officers and the secretariat. */
+  person: Maybe<Scalars['String']['output']>;
+  /** The version that was signed. */
+  initiativeVersion: InitiativeVersion;
+  /** The SHA-256 of the version that was signed. */
+  sha256: Scalars['Sha256']['output'];
+  /** When it was signed. */
+  signedAt: Scalars['DateTime']['output'];
+  /** How it stands now. */
+  state: SignatureState;
+  /** When the secretariat countersigned it 「会签」; null when it has not. */
+  countersignedAt: Maybe<Scalars['DateTime']['output']>;
+  /** Who countersigned: the name of the account; null when nobody has, and for everybody but the member's officers and the secretariat. */
+  countersignedBy: Maybe<Scalars['String']['output']>;
+  /** When it was withdrawn; null when it was not. */
+  withdrawnAt: Maybe<Scalars['DateTime']['output']>;
+  /** Who withdrew it: the name of the account; null when nobody did. */
+  withdrawnBy: Maybe<Scalars['String']['output']>;
+  /** Why it was withdrawn; null when it was not. */
+  withdrawalReason: Maybe<Scalars['String']['output']>;
+  /**
+   * The code of its certificate, by which anybody can check it with `verifySignature`: whoever holds it learns who signed. Null for
+   * everybody but the member's officers and the secretariat.
+   */
+  code: Maybe<Scalars['String']['output']>;
+};
+
+
+/**
+ * A member's signature 「签署」 under a version of the initiative. A withdrawn one is seen by the member's own officers and the
+ * secretariat alone, and so is who signed. Of a body that left the alliance the secretariat alone sees the signatures.
+ */
+export type SignatureMemberNameArgs = {
+  locale: InputMaybe<Scalars['Locale']['input']>;
+};
+
+/** How a signature stands. */
+export type SignatureState =
+  /** It stands. */
+  | 'VALID'
+  /** A later version asks for a new signature, which the member has not given yet 「待续签」. */
+  | 'RENEWAL_DUE'
+  /** The member has signed a later version since; that signature took its place. */
+  | 'RENEWED'
+  /** It was withdrawn, with a reason 「已撤签」. */
+  | 'WITHDRAWN';
+
+/** What the code of a certificate stands for: a signature as it was given, how it stands now, and whether it is as it was given. */
+export type SignatureCertificate = {
+  /** The member's name as it was when it signed, in the language asked for. */
+  memberName: Scalars['String']['output'];
+  /** The member's name as it was when it signed, in every language that there was, at most one for each. */
+  memberNames: Array<Translation>;
+  /** The member as it is now; null when the caller may not see it, since it left the alliance. */
+  member: Maybe<Member>;
+  /** How the body stands to the alliance now. */
+  membershipStatus: MembershipStatus;
+  /** The name of the representative who signed, as it was then. */
+  person: Scalars['String']['output'];
+  /** When it was signed. */
+  signedAt: Scalars['DateTime']['output'];
+  /** The version that was signed. */
+  initiativeVersion: InitiativeVersion;
+  /** The SHA-256 of the version that was signed. */
+  sha256: Scalars['Sha256']['output'];
+  /** How the signature stands now. */
+  state: SignatureState;
+  /** When the secretariat countersigned it; null when it has not. */
+  countersignedAt: Maybe<Scalars['DateTime']['output']>;
+  /** When it was withdrawn; null when it was not. */
+  withdrawnAt: Maybe<Scalars['DateTime']['output']>;
+  /**
+   * The digest over what the signature binds: the member and its names, the account and name of the person, the moment, the version
+   * and its SHA-256. Keep it with the code: an answer with another one is not about the same signature.
+   */
+  binding: Scalars['Sha256']['output'];
+  /** Whether all that is bound still agrees with the digest, and the text of the version with the SHA-256. If not, somebody altered what is stored. */
+  intact: Scalars['Boolean']['output'];
+};
+
+
+/** What the code of a certificate stands for: a signature as it was given, how it stands now, and whether it is as it was given. */
+export type SignatureCertificateMemberNameArgs = {
+  locale: InputMaybe<Scalars['Locale']['input']>;
+};
+
+/** Which signatures to list. Fields are joined by and, the values of one field by or. */
+export type SignatoryFilter = {
+  /** Only members of these sorts. */
+  kinds?: InputMaybe<Array<MemberKind>>;
+  /** Only associations of these sorts. */
+  associationKinds?: InputMaybe<Array<AssociationKind>>;
+  /** Only members in these places or within them, by GB/T 2260 code; at most 100. */
+  regions?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** Only signatures of this version, by id. */
+  version?: InputMaybe<Scalars['ID']['input']>;
+  /** Only those signed at or after this moment. */
+  signedFrom?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Only those signed before this moment. */
+  signedUntil?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Only these states; VALID and RENEWAL_DUE without it, so that a member stands in the list once. WITHDRAWN shows the secretariat all, and officers those of their own member. */
+  states?: InputMaybe<Array<SignatureState>>;
+  /** Only those that the secretariat countersigned (true) or did not (false). */
+  countersigned?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** The order of a list of signatures. */
+export type SignatoryOrder = {
+  /** By what. */
+  by: SignatoryOrderField;
+  /** Which way; upward without it. */
+  direction?: InputMaybe<OrderDirection>;
+};
+
+/** What signatures can be ordered by. */
+export type SignatoryOrderField =
+  /** The moment of signing. */
+  | 'SIGNED_AT';
+
+/** A page of signatures. */
+export type SignatureConnection = {
+  /** The entries with their cursors. */
+  edges: Array<SignatureEdge>;
+  /** The signatures of this page. */
+  nodes: Array<Signature>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many signatures the filter meets; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** A signature in a page. */
+export type SignatureEdge = {
+  /** The signature. */
+  node: Signature;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
+};
+
+/** A page of versions of the initiative. */
+export type InitiativeVersionConnection = {
+  /** The entries with their cursors. */
+  edges: Array<InitiativeVersionEdge>;
+  /** The versions of this page. */
+  nodes: Array<InitiativeVersion>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many versions there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** A version in a page. */
+export type InitiativeVersionEdge = {
+  /** The version. */
+  node: InitiativeVersion;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
+};
+
+/**
  * A body in the alliance's directory: a city's governing body, an association or a company.
  * That a body is in the directory does not say that it joined: see `membership.status`.
  */
 export type Member = {
+  /** Its signatures under the initiative that the caller may see, the latest first, at most 100. */
+  signatures: Array<Signature>;
   /** The id of the member. */
   id: Scalars['ID']['output'];
   /** The version of the profile, for `expectedVersion`. */
@@ -1202,6 +1823,8 @@ export type Member = {
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
   updatedAt: Scalars['DateTime']['output'];
+  /** The terms of office that the member holds, held or is to hold, those that began last first. */
+  officeTerms: OfficeTermConnection;
 };
 
 
@@ -1216,8 +1839,22 @@ export type MemberProfileHistoryArgs = {
   before: InputMaybe<Scalars['String']['input']>;
 };
 
+
+/**
+ * A body in the alliance's directory: a city's governing body, an association or a company.
+ * That a body is in the directory does not say that it joined: see `membership.status`.
+ */
+export type MemberOfficeTermsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
 /** A city's governing body 「城市」, such as its people's government. */
 export type City = Member & Node & {
+  /** Its signatures under the initiative that the caller may see, the latest first, at most 100. */
+  signatures: Array<Signature>;
   /** The id of the member. */
   id: Scalars['ID']['output'];
   /** The version of the profile, for `expectedVersion`. */
@@ -1242,6 +1879,8 @@ export type City = Member & Node & {
   associations: MemberConnection;
   /** The companies of this city, its districts and counties included. */
   companies: MemberConnection;
+  /** The terms of office that the member holds, held or is to hold, those that began last first. */
+  officeTerms: OfficeTermConnection;
 };
 
 
@@ -1275,8 +1914,19 @@ export type CityCompaniesArgs = {
   before: InputMaybe<Scalars['String']['input']>;
 };
 
+
+/** A city's governing body 「城市」, such as its people's government. */
+export type CityOfficeTermsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
 /** An alliance, association, institution or other organisation that is no company. */
 export type Association = Member & Node & {
+  /** Its signatures under the initiative that the caller may see, the latest first, at most 100. */
+  signatures: Array<Signature>;
   /** The id of the member. */
   id: Scalars['ID']['output'];
   /** The version of the profile, for `expectedVersion`. */
@@ -1299,6 +1949,8 @@ export type Association = Member & Node & {
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
   updatedAt: Scalars['DateTime']['output'];
+  /** The terms of office that the member holds, held or is to hold, those that began last first. */
+  officeTerms: OfficeTermConnection;
 };
 
 
@@ -1310,8 +1962,19 @@ export type AssociationProfileHistoryArgs = {
   before: InputMaybe<Scalars['String']['input']>;
 };
 
+
+/** An alliance, association, institution or other organisation that is no company. */
+export type AssociationOfficeTermsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
 /** A company 「企业」, or a unit of one. */
 export type Company = Member & Node & {
+  /** Its signatures under the initiative that the caller may see, the latest first, at most 100. */
+  signatures: Array<Signature>;
   /** The id of the member. */
   id: Scalars['ID']['output'];
   /** The version of the profile, for `expectedVersion`. */
@@ -1332,6 +1995,8 @@ export type Company = Member & Node & {
   createdAt: Scalars['DateTime']['output'];
   /** When the profile, the contacts or the membership changed last. */
   updatedAt: Scalars['DateTime']['output'];
+  /** The terms of office that the member holds, held or is to hold, those that began last first. */
+  officeTerms: OfficeTermConnection;
 };
 
 
@@ -1341,6 +2006,143 @@ export type CompanyProfileHistoryArgs = {
   after: InputMaybe<Scalars['String']['input']>;
   last: InputMaybe<Scalars['Int']['input']>;
   before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** A company 「企业」, or a unit of one. */
+export type CompanyOfficeTermsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+/** A new version of the initiative. */
+export type DraftInitiativeInput = {
+  /** Titles of one line, at most 200 characters each; at least one. */
+  titles: Array<TranslationInput>;
+  /** Texts in Markdown, at most 20,000 characters each; one for every language of the titles. A request takes 100 KB: send long texts in several languages one by one, the next with `editInitiativeDraft`. */
+  bodies: Array<TranslationInput>;
+  /** Whether signatures of earlier versions must be renewed; false without it. */
+  requiresRenewal?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** A change of a draft of the initiative. A field that is left out stays. */
+export type EditInitiativeDraftInput = {
+  /** The version that the caller saw. */
+  expectedVersion: Scalars['Int']['input'];
+  /** Titles of one line, at most 200 characters each; only the languages named change. A new language needs its text, too. */
+  titles?: InputMaybe<Array<TranslationInput>>;
+  /** Texts in Markdown, at most 20,000 characters each; only the languages named change. */
+  bodies?: InputMaybe<Array<TranslationInput>>;
+  /** Whether signatures of earlier versions must be renewed. */
+  requiresRenewal?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** What is signed. */
+export type SignInitiativeInput = {
+  /** The version of the initiative, by id: the open one. */
+  version: Scalars['ID']['input'];
+  /** The SHA-256 of the version as the representative read it. */
+  sha256: Scalars['Sha256']['input'];
+};
+
+/** The outcome of a change of a version of the initiative. */
+export type InitiativeVersionPayload = {
+  /** The version as it stands now; null when nothing was made, and once a draft is discarded. After CONFLICT the state that somebody else made. */
+  initiativeVersion: Maybe<InitiativeVersion>;
+  /** What to mend; empty when the change was made. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of a change of a signature. */
+export type SignaturePayload = {
+  /** The signature as it stands now; null when nothing was made. After TAKEN the one that the member gave before. */
+  signature: Maybe<Signature>;
+  /** What to mend; empty when the change was made. */
+  userErrors: Array<UserError>;
+};
+
+/** A signature, as a listener hears of it. */
+export type InitiativeSigned = {
+  /** The position after this signature: keep it, and subscribe `after` it when the connection is lost. */
+  cursor: Scalars['Cursor']['output'];
+  /** When it happened. */
+  at: Scalars['DateTime']['output'];
+  /** The signature as it stands now. */
+  signature: Signature;
+};
+
+/** What a mail is sent for. */
+export type MailPurpose =
+  /** An invitation to act for a member, or to join the secretariat's staff. */
+  | 'INVITATION';
+
+/** How far a mail has come. */
+export type MailState =
+  /** Waits to be sent, or to be tried again. */
+  | 'WAITING'
+  /** The mail server took it. */
+  | 'SENT'
+  /** Shown in the log and here instead of being sent: the service has no mail server (SMTP_URL). */
+  | 'LOGGED'
+  /** Given up after seven days of trying; `lastError` says why. */
+  | 'FAILED'
+  /** Not sent any more: what it is about was withdrawn or sent anew before. */
+  | 'WITHDRAWN';
+
+/** A mail that the service sends. */
+export type Mail = Node & {
+  /** The id of the mail; it is also the first part of its Message-ID. */
+  id: Scalars['ID']['output'];
+  /** What it is sent for. */
+  purpose: MailPurpose;
+  /** How far it has come. */
+  state: MailState;
+  /** The address that it goes to. */
+  recipient: Scalars['String']['output'];
+  /** The language that it is written in. */
+  locale: Scalars['Locale']['output'];
+  /** Its subject. */
+  subject: Scalars['String']['output'];
+  /** What it says. Where it has a code, a mark stands for it: codes are kept nowhere, and are made when the mail is sent. */
+  text: Scalars['String']['output'];
+  /** How many times it was tried to send it. */
+  attempts: Scalars['Int']['output'];
+  /** When it was written. */
+  createdAt: Scalars['DateTime']['output'];
+  /** When it is tried next, at the latest; null when it is not tried any more. */
+  nextAttemptAt: Maybe<Scalars['DateTime']['output']>;
+  /** Why the last attempt failed, in the words of the mail server; null when none failed. */
+  lastError: Maybe<Scalars['String']['output']>;
+  /** When the mail server took it; null when it did not. */
+  sentAt: Maybe<Scalars['DateTime']['output']>;
+};
+
+/** Which mails to list. */
+export type MailFilter = {
+  /** Only mails in these states. */
+  states?: InputMaybe<Array<MailState>>;
+};
+
+/** A page of mails. */
+export type MailConnection = {
+  /** The entries with their cursors. */
+  edges: Array<MailEdge>;
+  /** The mails of this page. */
+  nodes: Array<Mail>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many mails there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** A mail in a page. */
+export type MailEdge = {
+  /** The mail. */
+  node: Mail;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
 };
 
 /** The sorts of member that the initiative names 「城市、联盟、协会、机构、企业」. */
@@ -1787,6 +2589,493 @@ export type MembershipDecisionInput = {
   document?: InputMaybe<Scalars['String']['input']>;
 };
 
+/** Somebody who acts for a member 「联络员、代表」. One person may act for several members. */
+export type Officer = Node & {
+  /** The id of the officer: of this person in this member. */
+  id: Scalars['ID']['output'];
+  /** The member that the officer acts for; null when it left the alliance and the caller is not of the secretariat. */
+  member: Maybe<Member>;
+  /** The name of the person. */
+  name: Scalars['String']['output'];
+  /** The mail address of the person. */
+  email: Scalars['String']['output'];
+  /** The role inside the member. */
+  role: OfficerRole;
+  /** Since when the person acts for the member. */
+  createdAt: Scalars['DateTime']['output'];
+};
+
+/** A page of officers. */
+export type OfficerConnection = {
+  /** The entries with their cursors. */
+  edges: Array<OfficerEdge>;
+  /** The officers of this page. */
+  nodes: Array<Officer>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many officers there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** An officer in a page. */
+export type OfficerEdge = {
+  /** The officer. */
+  node: Officer;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
+};
+
+/** Which officers to list. Fields are joined by and, the values of one field by or. */
+export type OfficerFilter = {
+  /** Only officers of this member, by id. */
+  member?: InputMaybe<Scalars['ID']['input']>;
+  /** Only officers with these roles. */
+  roles?: InputMaybe<Array<OfficerRole>>;
+};
+
+/** What an invitation is for. */
+export type InvitationKind =
+  /** To act for a member. */
+  | 'OFFICER'
+  /** To join the secretariat's staff. */
+  | 'STAFF';
+
+/** How an invitation stands. */
+export type InvitationState =
+  /** Can be accepted. */
+  | 'PENDING'
+  /** Was accepted. */
+  | 'ACCEPTED'
+  /** Was taken back. */
+  | 'REVOKED'
+  /** Was not accepted in time. It can be sent anew. */
+  | 'EXPIRED';
+
+/** An invitation by mail, for those who invite. */
+export type Invitation = Node & {
+  /** The id of the invitation. */
+  id: Scalars['ID']['output'];
+  /** What it is for. */
+  kind: InvitationKind;
+  /** How it stands now. */
+  state: InvitationState;
+  /** The member to act for; null for an invitation of staff, and when the member left and the caller is not of the secretariat. */
+  member: Maybe<Member>;
+  /** The role inside the member; null for an invitation of staff. */
+  role: Maybe<OfficerRole>;
+  /** The name of the person invited. */
+  name: Scalars['String']['output'];
+  /** The mail address that it was sent to. */
+  email: Scalars['String']['output'];
+  /** The language of the mail. */
+  locale: Scalars['Locale']['output'];
+  /** Who invited: the name of the account, or of the program. */
+  by: Scalars['String']['output'];
+  /** When it was made. */
+  createdAt: Scalars['DateTime']['output'];
+  /** Until when it can be accepted. */
+  expiresAt: Scalars['DateTime']['output'];
+  /** When it was accepted; null when it was not. */
+  acceptedAt: Maybe<Scalars['DateTime']['output']>;
+  /** When it was revoked; null when it was not. */
+  revokedAt: Maybe<Scalars['DateTime']['output']>;
+  /** Who revoked it: the name of the account, or of the program; null when it was not revoked. */
+  revokedBy: Maybe<Scalars['String']['output']>;
+  /** Why it was revoked; null when it was not, or when no reason was given. */
+  revokedReason: Maybe<Scalars['String']['output']>;
+  /** The latest mail of the invitation, for the secretariat; null for others. */
+  mail: Maybe<Mail>;
+};
+
+/** A page of invitations. */
+export type InvitationConnection = {
+  /** The entries with their cursors. */
+  edges: Array<InvitationEdge>;
+  /** The invitations of this page. */
+  nodes: Array<Invitation>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many invitations there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** An invitation in a page. */
+export type InvitationEdge = {
+  /** The invitation. */
+  node: Invitation;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
+};
+
+/** Which invitations to list. Fields are joined by and, the values of one field by or. */
+export type InvitationFilter = {
+  /** Only invitations to act for this member, by id. */
+  member?: InputMaybe<Scalars['ID']['input']>;
+  /** Only invitations in these states, as they stand now. */
+  states?: InputMaybe<Array<InvitationState>>;
+};
+
+/** An invitation as the one who is invited may read it before accepting: whoever has the code. */
+export type InvitationOffer = {
+  /** What it is for. */
+  kind: InvitationKind;
+  /** How it stands now. */
+  state: InvitationState;
+  /** The member to act for; null for an invitation of staff, and when the member has left the alliance. */
+  member: Maybe<Member>;
+  /** The role inside the member; null for an invitation of staff. */
+  role: Maybe<OfficerRole>;
+  /** The name by which the person was invited. */
+  name: Scalars['String']['output'];
+  /** The name of the one who invites. */
+  by: Scalars['String']['output'];
+  /** Until when it can be accepted. */
+  expiresAt: Scalars['DateTime']['output'];
+  /** Whether accepting needs an ID token of the alliance's sign-in; without it the code alone is enough. */
+  needsIdToken: Scalars['Boolean']['output'];
+};
+
+/** Whom to invite to act for a member. */
+export type InviteOfficerInput = {
+  /** The member to act for, by id. */
+  member: Scalars['ID']['input'];
+  /** The role inside the member; none above the caller's own. */
+  role: OfficerRole;
+  /** The name of the person, at most 100 characters. */
+  name: Scalars['String']['input'];
+  /** The mail address of the person. An account with this address is used again, otherwise one is made on acceptance. */
+  email: Scalars['String']['input'];
+  /** The language of the mail; the caller's without it. */
+  locale?: InputMaybe<Scalars['Locale']['input']>;
+  /** Until when the invitation can be accepted; 14 days without it, 60 days at most. */
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** Whom to invite to the secretariat's staff. */
+export type InviteStaffInput = {
+  /** The name of the person, at most 100 characters. */
+  name: Scalars['String']['input'];
+  /** The mail address of the person. An account with this address is used again, otherwise one is made on acceptance. */
+  email: Scalars['String']['input'];
+  /** The language of the mail; the caller's without it. */
+  locale?: InputMaybe<Scalars['Locale']['input']>;
+  /** Until when the invitation can be accepted; 14 days without it, 60 days at most. */
+  expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+};
+
+/** What to accept an invitation with. */
+export type AcceptInvitationInput = {
+  /** The code from the mail, `mvi_…`. */
+  code: Scalars['String']['input'];
+  /** An ID token of the alliance's sign-in, by which the account is signed in from now on. Needed where the service has one (OIDC_ISSUER), and of no use where it has none. */
+  idToken?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** To whom to hand over. */
+export type HandOverInput = {
+  /** The officer of the own member who becomes representative, by id. */
+  to: Scalars['ID']['input'];
+  /** Whether the caller leaves the member; without it the caller becomes liaison. */
+  leave?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+/** The outcome of a step of an invitation. */
+export type InvitationPayload = {
+  /** The invitation; null when nothing was done. */
+  invitation: Maybe<Invitation>;
+  /** The code itself, `mvi_…`, shown this once: only to the secretariat, and only while the service has no mail server (SMTP_URL), so that it can be passed on by other ways. Null otherwise. */
+  code: Maybe<Scalars['String']['output']>;
+  /** What to mend; empty when it was done. */
+  userErrors: Array<UserError>;
+};
+
+/** What came of one row of a bulk invitation. */
+export type InviteOutcome =
+  /** Invited. */
+  | 'INVITED'
+  /** The person acts for the member already. */
+  | 'ALREADY_OFFICER'
+  /** An invitation of this address to this member is pending already. */
+  | 'ALREADY_INVITED'
+  /** Something must be mended; `userErrors` says what. */
+  | 'REFUSED';
+
+/** One row of a bulk invitation. */
+export type InvitedRow = {
+  /** The mail address, as it was sent. */
+  email: Scalars['String']['output'];
+  /** What came of it. */
+  outcome: InviteOutcome;
+  /** The invitation; null when none was made. */
+  invitation: Maybe<Invitation>;
+  /** As in InvitationPayload. */
+  code: Maybe<Scalars['String']['output']>;
+  /** What to mend, with the path in the input; empty when the person was invited. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of a bulk invitation. */
+export type InviteOfficersPayload = {
+  /** What came of each row, in the order sent, at most 100. Rows are independent of each other. */
+  rows: Array<InvitedRow>;
+  /** What to mend of the whole; then nothing was done. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of accepting an invitation. */
+export type AcceptInvitationPayload = {
+  /** What was accepted; null when nothing was done. */
+  invitation: Maybe<InvitationOffer>;
+  /** A token to act with, `mva_…`: shown this once and never again. Null when nothing was done. */
+  secret: Maybe<Scalars['String']['output']>;
+  /** When that token ends; null when nothing was done. */
+  expiresAt: Maybe<Scalars['DateTime']['output']>;
+  /** What to mend; empty when it was accepted. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of a change of who acts for a member. */
+export type OfficerPayload = {
+  /** The officer; null when nothing was done, and when the officer is none any more. */
+  officer: Maybe<Officer>;
+  /** What to mend; empty when it was done. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of handing over. */
+export type HandOverPayload = {
+  /** The officer who is representative now; null when nothing was done. */
+  officer: Maybe<Officer>;
+  /** The caller as officer; null when it left, and when nothing was done. */
+  own: Maybe<Officer>;
+  /** What to mend; empty when it was done. */
+  userErrors: Array<UserError>;
+};
+
+/** An office of the alliance that members hold over a time; several at once may hold the same. */
+export type Office =
+  /** Rotating chair 「轮值主席」, also executive chair 「执行主席」: leads for a year or so, then another member does. */
+  | 'ROTATING_CHAIR'
+  /** Permanent chair 「常任主席、永久主席」; some alliances have several. */
+  | 'PERMANENT_CHAIR'
+  /** Seat on the council 「理事、理事单位」, which decides between the congresses. */
+  | 'COUNCIL'
+  /** Host of the secretariat 「秘书处承办单位」: the member at which the secretariat sits. */
+  | 'SECRETARIAT_HOST';
+
+/** A stretch of days over which a member holds an office 「任期」. Days are those of Asia/Shanghai. */
+export type OfficeTerm = Node & {
+  /** The id of the term. */
+  id: Scalars['ID']['output'];
+  /** The version, for `expectedVersion`. */
+  version: Scalars['Int']['output'];
+  /** The office. */
+  office: Office;
+  /** Who holds it; null when the caller may not see the member any more, as one that has left: its terms stay part of the alliance's history. */
+  member: Maybe<Member>;
+  /** The first day. */
+  from: Scalars['Date']['output'];
+  /** The first day on which the office is no longer held, so that the next term may begin on it; null while no end is set. The same as `from` for a term that was struck, which the secretariat alone sees. */
+  until: Maybe<Scalars['Date']['output']>;
+  /** Whether the office rests now, since the member is suspended 「暂停」. The term goes on meanwhile; false for one that does not run today. */
+  isResting: Scalars['Boolean']['output'];
+  /** Every change, the latest first, at most 100; for the member's own officers and the secretariat: null for members whose history the caller may not read. */
+  changes: Maybe<Array<OfficeTermChange>>;
+  /** When it was entered here. */
+  createdAt: Scalars['DateTime']['output'];
+  /** When it changed last. */
+  updatedAt: Scalars['DateTime']['output'];
+};
+
+/** One change of a term, and the term as the change left it. */
+export type OfficeTermChange = {
+  /** The version that it made. */
+  version: Scalars['Int']['output'];
+  /** When. */
+  at: Scalars['DateTime']['output'];
+  /** Who: the name of the account. */
+  by: Scalars['String']['output'];
+  /** What was done. */
+  change: OfficeTermChangeKind;
+  /** The office since then. */
+  office: Office;
+  /** The first day since then. */
+  from: Scalars['Date']['output'];
+  /** The first day on which the office is no longer held, since then; null for no end. */
+  until: Maybe<Scalars['Date']['output']>;
+  /** Why. */
+  reason: Scalars['String']['output'];
+  /** The document of the decision, such as a number of minutes 「纪要」; null when none was named. */
+  document: Maybe<Scalars['String']['output']>;
+};
+
+/** What happened to a term. */
+export type OfficeTermChangeKind =
+  /** The office was given. */
+  | 'GRANTED'
+  /** The term was ended early. */
+  | 'ENDED'
+  /** The term was ended on its first day or before it: the office was never held. */
+  | 'STRUCK'
+  /** A wrong entry was put right. */
+  | 'CORRECTED'
+  /** The member left the alliance, which ended the term on that day. The reason and the document are those of the leaving. */
+  | 'MEMBER_LEFT';
+
+/** Who holds what on one day. The lists name those first who have held the office longest. */
+export type Alliance = {
+  /** The day, in Asia/Shanghai. */
+  at: Scalars['Date']['output'];
+  /** The rotating chairs 「轮值主席」 of that day. */
+  rotatingChairs: OfficeTermConnection;
+  /** The permanent chairs 「常任主席」 of that day. */
+  permanentChairs: OfficeTermConnection;
+  /** The council 「理事会」 of that day. */
+  council: OfficeTermConnection;
+  /** The hosts of the secretariat 「秘书处承办单位」 of that day. */
+  secretariatHosts: OfficeTermConnection;
+};
+
+
+/** Who holds what on one day. The lists name those first who have held the office longest. */
+export type AllianceRotatingChairsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** Who holds what on one day. The lists name those first who have held the office longest. */
+export type AlliancePermanentChairsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** Who holds what on one day. The lists name those first who have held the office longest. */
+export type AllianceCouncilArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** Who holds what on one day. The lists name those first who have held the office longest. */
+export type AllianceSecretariatHostsArgs = {
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+/** A page of terms. */
+export type OfficeTermConnection = {
+  /** The entries with their cursors. */
+  edges: Array<OfficeTermEdge>;
+  /** The terms of this page. */
+  nodes: Array<OfficeTerm>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many terms there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** A term in a page. */
+export type OfficeTermEdge = {
+  /** The term. */
+  node: OfficeTerm;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
+};
+
+/** Which terms to list. Fields are joined by and, the values of one field by or. */
+export type OfficeTermFilter = {
+  /** Only terms of these offices. */
+  offices?: InputMaybe<Array<Office>>;
+  /** Only terms of this member, by id; none of a member that the caller may not see. */
+  member?: InputMaybe<Scalars['ID']['input']>;
+  /** Only terms that run on this day. */
+  on?: InputMaybe<Scalars['Date']['input']>;
+  /** Only terms that run on this day or later. */
+  from?: InputMaybe<Scalars['Date']['input']>;
+  /** Only terms that began before this day. With `from`: those that run on any day from the one until the other. */
+  until?: InputMaybe<Scalars['Date']['input']>;
+};
+
+/** In which order to list terms. */
+export type OfficeTermOrder = {
+  /** By what. */
+  by: OfficeTermOrderField;
+  /** Which way; upward without it. */
+  direction?: InputMaybe<OrderDirection>;
+};
+
+/** What terms can be ordered by. */
+export type OfficeTermOrderField =
+  /** The first day. */
+  | 'FROM'
+  /** The first day on which the office is no longer held; terms without an end come after the last, downward before it. */
+  | 'UNTIL';
+
+/** An office to give to a member. */
+export type GrantOfficeInput = {
+  /** The office. */
+  office: Office;
+  /** The member, by id; it must be ADMITTED. */
+  member: Scalars['ID']['input'];
+  /** The first day, in Asia/Shanghai. It may lie in the past, also before the member was entered here as joined, so that history can be entered. */
+  from: Scalars['Date']['input'];
+  /** The first day on which the office is no longer held; without it no end is set. */
+  until?: InputMaybe<Scalars['Date']['input']>;
+  /** Why; at most 500 characters. */
+  reason: Scalars['String']['input'];
+  /** The document of the decision, such as a number of minutes 「纪要」; at most 200 characters. */
+  document?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** An early end of a term. */
+export type EndOfficeInput = {
+  /** The version that the caller saw. */
+  expectedVersion: Scalars['Int']['input'];
+  /** The first day on which the office is no longer held: past, today or coming, within the term. The first day of the term itself strikes the term, as if the office had never been held. */
+  on: Scalars['Date']['input'];
+  /** Why; at most 500 characters. */
+  reason: Scalars['String']['input'];
+  /** The document of the decision, such as a number of minutes 「纪要」; at most 200 characters. */
+  document?: InputMaybe<Scalars['String']['input']>;
+};
+
+/**
+ * What to put right of a term. A field that is left out stays; null takes the end away.
+ * The member stays: a term entered for the wrong one is struck with `endOffice`, and given anew.
+ */
+export type CorrectOfficeTermInput = {
+  /** The version that the caller saw. */
+  expectedVersion: Scalars['Int']['input'];
+  /** The office. */
+  office?: InputMaybe<Office>;
+  /** The first day. */
+  from?: InputMaybe<Scalars['Date']['input']>;
+  /** The first day on which the office is no longer held. */
+  until?: InputMaybe<Scalars['Date']['input']>;
+  /** Why; at most 500 characters. */
+  reason: Scalars['String']['input'];
+  /** The document of the decision, such as a number of minutes 「纪要」; at most 200 characters. */
+  document?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** The outcome of a change of a term. */
+export type OfficeTermPayload = {
+  /** The term as it stands now; null when nothing was made. After CONFLICT the state that somebody else made. */
+  term: Maybe<OfficeTerm>;
+  /** What to mend; empty when the change was made. */
+  userErrors: Array<UserError>;
+};
+
 /** A place: a province, a city or a county of GB/T 2260. Who governs it is a member (`City`), not the place. */
 export type Region = Node & {
   /** The id of the place. */
@@ -1977,9 +3266,15 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( TokenRow )
     | ( PortalRow )
     | ( AnnouncementRow )
+    | ( InitiativeVersionRow )
+    | ( SignatureRow )
     | ( MemberRow )
     | ( MemberRow )
     | ( MemberRow )
+    | ( MailRow )
+    | ( OfficerRow )
+    | ( InvitationRow )
+    | ( OfficeTermRow )
     | ( RegionRow )
   ;
   Member:
@@ -2028,6 +3323,9 @@ export type ResolversTypes = {
   IssueTokenPayload: ResolverTypeWrapper<Omit<IssueTokenPayload, 'token' | 'userErrors'> & { token?: Maybe<ResolversTypes['Token']>, userErrors: Array<ResolversTypes['UserError']> }>;
   RevokeTokenPayload: ResolverTypeWrapper<Omit<RevokeTokenPayload, 'token' | 'userErrors'> & { token?: Maybe<ResolversTypes['Token']>, userErrors: Array<ResolversTypes['UserError']> }>;
   RegisterPortalPayload: ResolverTypeWrapper<Omit<RegisterPortalPayload, 'portal' | 'userErrors'> & { portal?: Maybe<ResolversTypes['Portal']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  SignInInput: SignInInput;
+  SignInPayload: ResolverTypeWrapper<Omit<SignInPayload, 'members' | 'userErrors'> & { members: Array<ResolversTypes['Member']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  SignOutPayload: ResolverTypeWrapper<Omit<SignOutPayload, 'userErrors'> & { userErrors: Array<ResolversTypes['UserError']> }>;
   Announcement: ResolverTypeWrapper<AnnouncementRow>;
   AnnouncementStatus: AnnouncementStatus;
   AnnouncementCategory: AnnouncementCategory;
@@ -2057,10 +3355,35 @@ export type ResolversTypes = {
   AnnouncementPublished: ResolverTypeWrapper<Omit<AnnouncementPublished, 'announcement'> & { announcement: ResolversTypes['Announcement'] }>;
   AnnouncementChanged: ResolverTypeWrapper<Omit<AnnouncementChanged, 'announcement'> & { announcement: ResolversTypes['Announcement'] }>;
   AnnouncementChangeKind: AnnouncementChangeKind;
+  InitiativeVersion: ResolverTypeWrapper<InitiativeVersionRow>;
+  InitiativeTextHash: ResolverTypeWrapper<InitiativeTextHash>;
+  InitiativeStatus: InitiativeStatus;
+  Signature: ResolverTypeWrapper<SignatureRow>;
+  SignatureState: SignatureState;
+  SignatureCertificate: ResolverTypeWrapper<Certificate>;
+  SignatoryFilter: SignatoryFilter;
+  SignatoryOrder: SignatoryOrder;
+  SignatoryOrderField: SignatoryOrderField;
+  SignatureConnection: ResolverTypeWrapper<AnyConnection>;
+  SignatureEdge: ResolverTypeWrapper<Omit<SignatureEdge, 'node'> & { node: ResolversTypes['Signature'] }>;
+  InitiativeVersionConnection: ResolverTypeWrapper<AnyConnection>;
+  InitiativeVersionEdge: ResolverTypeWrapper<Omit<InitiativeVersionEdge, 'node'> & { node: ResolversTypes['InitiativeVersion'] }>;
   Member: ResolverTypeWrapper<MemberRow>;
   City: ResolverTypeWrapper<MemberRow>;
   Association: ResolverTypeWrapper<MemberRow>;
   Company: ResolverTypeWrapper<MemberRow>;
+  DraftInitiativeInput: DraftInitiativeInput;
+  EditInitiativeDraftInput: EditInitiativeDraftInput;
+  SignInitiativeInput: SignInitiativeInput;
+  InitiativeVersionPayload: ResolverTypeWrapper<Omit<InitiativeVersionPayload, 'initiativeVersion' | 'userErrors'> & { initiativeVersion?: Maybe<ResolversTypes['InitiativeVersion']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  SignaturePayload: ResolverTypeWrapper<Omit<SignaturePayload, 'signature' | 'userErrors'> & { signature?: Maybe<ResolversTypes['Signature']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  InitiativeSigned: ResolverTypeWrapper<Omit<InitiativeSigned, 'signature'> & { signature: ResolversTypes['Signature'] }>;
+  MailPurpose: MailPurpose;
+  MailState: MailState;
+  Mail: ResolverTypeWrapper<MailRow>;
+  MailFilter: MailFilter;
+  MailConnection: ResolverTypeWrapper<AnyConnection>;
+  MailEdge: ResolverTypeWrapper<Omit<MailEdge, 'node'> & { node: ResolversTypes['Mail'] }>;
   MemberKind: MemberKind;
   AssociationKind: AssociationKind;
   Profile: ResolverTypeWrapper<MemberRow>;
@@ -2092,6 +3415,42 @@ export type ResolversTypes = {
   MembershipStatus: MembershipStatus;
   MembershipTransition: ResolverTypeWrapper<TransitionRow>;
   MembershipDecisionInput: MembershipDecisionInput;
+  Officer: ResolverTypeWrapper<OfficerRow>;
+  OfficerConnection: ResolverTypeWrapper<AnyConnection>;
+  OfficerEdge: ResolverTypeWrapper<Omit<OfficerEdge, 'node'> & { node: ResolversTypes['Officer'] }>;
+  OfficerFilter: OfficerFilter;
+  InvitationKind: InvitationKind;
+  InvitationState: InvitationState;
+  Invitation: ResolverTypeWrapper<InvitationRow>;
+  InvitationConnection: ResolverTypeWrapper<AnyConnection>;
+  InvitationEdge: ResolverTypeWrapper<Omit<InvitationEdge, 'node'> & { node: ResolversTypes['Invitation'] }>;
+  InvitationFilter: InvitationFilter;
+  InvitationOffer: ResolverTypeWrapper<InvitationRow>;
+  InviteOfficerInput: InviteOfficerInput;
+  InviteStaffInput: InviteStaffInput;
+  AcceptInvitationInput: AcceptInvitationInput;
+  HandOverInput: HandOverInput;
+  InvitationPayload: ResolverTypeWrapper<Omit<InvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversTypes['Invitation']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  InviteOutcome: InviteOutcome;
+  InvitedRow: ResolverTypeWrapper<Omit<InvitedRow, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversTypes['Invitation']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  InviteOfficersPayload: ResolverTypeWrapper<Omit<InviteOfficersPayload, 'rows' | 'userErrors'> & { rows: Array<ResolversTypes['InvitedRow']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  AcceptInvitationPayload: ResolverTypeWrapper<Omit<AcceptInvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversTypes['InvitationOffer']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  OfficerPayload: ResolverTypeWrapper<Omit<OfficerPayload, 'officer' | 'userErrors'> & { officer?: Maybe<ResolversTypes['Officer']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  HandOverPayload: ResolverTypeWrapper<Omit<HandOverPayload, 'officer' | 'own' | 'userErrors'> & { officer?: Maybe<ResolversTypes['Officer']>, own?: Maybe<ResolversTypes['Officer']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  Office: Office;
+  OfficeTerm: ResolverTypeWrapper<OfficeTermRow>;
+  OfficeTermChange: ResolverTypeWrapper<OfficeTermChangeRow>;
+  OfficeTermChangeKind: OfficeTermChangeKind;
+  Alliance: ResolverTypeWrapper<AllianceDay>;
+  OfficeTermConnection: ResolverTypeWrapper<AnyConnection>;
+  OfficeTermEdge: ResolverTypeWrapper<Omit<OfficeTermEdge, 'node'> & { node: ResolversTypes['OfficeTerm'] }>;
+  OfficeTermFilter: OfficeTermFilter;
+  OfficeTermOrder: OfficeTermOrder;
+  OfficeTermOrderField: OfficeTermOrderField;
+  GrantOfficeInput: GrantOfficeInput;
+  EndOfficeInput: EndOfficeInput;
+  CorrectOfficeTermInput: CorrectOfficeTermInput;
+  OfficeTermPayload: ResolverTypeWrapper<Omit<OfficeTermPayload, 'term' | 'userErrors'> & { term?: Maybe<ResolversTypes['OfficeTerm']>, userErrors: Array<ResolversTypes['UserError']> }>;
   Region: ResolverTypeWrapper<RegionRow>;
   Coordinates: ResolverTypeWrapper<Coordinates>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
@@ -2138,6 +3497,9 @@ export type ResolversParentTypes = {
   IssueTokenPayload: Omit<IssueTokenPayload, 'token' | 'userErrors'> & { token?: Maybe<ResolversParentTypes['Token']>, userErrors: Array<ResolversParentTypes['UserError']> };
   RevokeTokenPayload: Omit<RevokeTokenPayload, 'token' | 'userErrors'> & { token?: Maybe<ResolversParentTypes['Token']>, userErrors: Array<ResolversParentTypes['UserError']> };
   RegisterPortalPayload: Omit<RegisterPortalPayload, 'portal' | 'userErrors'> & { portal?: Maybe<ResolversParentTypes['Portal']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  SignInInput: SignInInput;
+  SignInPayload: Omit<SignInPayload, 'members' | 'userErrors'> & { members: Array<ResolversParentTypes['Member']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  SignOutPayload: Omit<SignOutPayload, 'userErrors'> & { userErrors: Array<ResolversParentTypes['UserError']> };
   Announcement: AnnouncementRow;
   Attachment: Attachment;
   AnnouncementAudience: Omit<AnnouncementAudience, 'include' | 'exclude'> & { include: Array<ResolversParentTypes['AudienceRule']>, exclude: Array<ResolversParentTypes['AudienceRule']> };
@@ -2163,10 +3525,30 @@ export type ResolversParentTypes = {
   RemindPayload: Omit<RemindPayload, 'announcement' | 'userErrors'> & { announcement?: Maybe<ResolversParentTypes['Announcement']>, userErrors: Array<ResolversParentTypes['UserError']> };
   AnnouncementPublished: Omit<AnnouncementPublished, 'announcement'> & { announcement: ResolversParentTypes['Announcement'] };
   AnnouncementChanged: Omit<AnnouncementChanged, 'announcement'> & { announcement: ResolversParentTypes['Announcement'] };
+  InitiativeVersion: InitiativeVersionRow;
+  InitiativeTextHash: InitiativeTextHash;
+  Signature: SignatureRow;
+  SignatureCertificate: Certificate;
+  SignatoryFilter: SignatoryFilter;
+  SignatoryOrder: SignatoryOrder;
+  SignatureConnection: AnyConnection;
+  SignatureEdge: Omit<SignatureEdge, 'node'> & { node: ResolversParentTypes['Signature'] };
+  InitiativeVersionConnection: AnyConnection;
+  InitiativeVersionEdge: Omit<InitiativeVersionEdge, 'node'> & { node: ResolversParentTypes['InitiativeVersion'] };
   Member: MemberRow;
   City: MemberRow;
   Association: MemberRow;
   Company: MemberRow;
+  DraftInitiativeInput: DraftInitiativeInput;
+  EditInitiativeDraftInput: EditInitiativeDraftInput;
+  SignInitiativeInput: SignInitiativeInput;
+  InitiativeVersionPayload: Omit<InitiativeVersionPayload, 'initiativeVersion' | 'userErrors'> & { initiativeVersion?: Maybe<ResolversParentTypes['InitiativeVersion']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  SignaturePayload: Omit<SignaturePayload, 'signature' | 'userErrors'> & { signature?: Maybe<ResolversParentTypes['Signature']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  InitiativeSigned: Omit<InitiativeSigned, 'signature'> & { signature: ResolversParentTypes['Signature'] };
+  Mail: MailRow;
+  MailFilter: MailFilter;
+  MailConnection: AnyConnection;
+  MailEdge: Omit<MailEdge, 'node'> & { node: ResolversParentTypes['Mail'] };
   Profile: MemberRow;
   FactSource: FactSource;
   ExternalReference: ReferenceRow;
@@ -2192,6 +3574,36 @@ export type ResolversParentTypes = {
   Membership: MemberRow;
   MembershipTransition: TransitionRow;
   MembershipDecisionInput: MembershipDecisionInput;
+  Officer: OfficerRow;
+  OfficerConnection: AnyConnection;
+  OfficerEdge: Omit<OfficerEdge, 'node'> & { node: ResolversParentTypes['Officer'] };
+  OfficerFilter: OfficerFilter;
+  Invitation: InvitationRow;
+  InvitationConnection: AnyConnection;
+  InvitationEdge: Omit<InvitationEdge, 'node'> & { node: ResolversParentTypes['Invitation'] };
+  InvitationFilter: InvitationFilter;
+  InvitationOffer: InvitationRow;
+  InviteOfficerInput: InviteOfficerInput;
+  InviteStaffInput: InviteStaffInput;
+  AcceptInvitationInput: AcceptInvitationInput;
+  HandOverInput: HandOverInput;
+  InvitationPayload: Omit<InvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversParentTypes['Invitation']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  InvitedRow: Omit<InvitedRow, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversParentTypes['Invitation']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  InviteOfficersPayload: Omit<InviteOfficersPayload, 'rows' | 'userErrors'> & { rows: Array<ResolversParentTypes['InvitedRow']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  AcceptInvitationPayload: Omit<AcceptInvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversParentTypes['InvitationOffer']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  OfficerPayload: Omit<OfficerPayload, 'officer' | 'userErrors'> & { officer?: Maybe<ResolversParentTypes['Officer']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  HandOverPayload: Omit<HandOverPayload, 'officer' | 'own' | 'userErrors'> & { officer?: Maybe<ResolversParentTypes['Officer']>, own?: Maybe<ResolversParentTypes['Officer']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  OfficeTerm: OfficeTermRow;
+  OfficeTermChange: OfficeTermChangeRow;
+  Alliance: AllianceDay;
+  OfficeTermConnection: AnyConnection;
+  OfficeTermEdge: Omit<OfficeTermEdge, 'node'> & { node: ResolversParentTypes['OfficeTerm'] };
+  OfficeTermFilter: OfficeTermFilter;
+  OfficeTermOrder: OfficeTermOrder;
+  GrantOfficeInput: GrantOfficeInput;
+  EndOfficeInput: EndOfficeInput;
+  CorrectOfficeTermInput: CorrectOfficeTermInput;
+  OfficeTermPayload: Omit<OfficeTermPayload, 'term' | 'userErrors'> & { term?: Maybe<ResolversParentTypes['OfficeTerm']>, userErrors: Array<ResolversParentTypes['UserError']> };
   Region: RegionRow;
   Coordinates: Coordinates;
   Float: Scalars['Float']['output'];
@@ -2240,7 +3652,7 @@ export interface Sha256ScalarConfig extends GraphQLScalarTypeConfig<ResolversTyp
 }
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType: TypeResolveFn<'Token' | 'Portal' | 'Announcement' | 'City' | 'Association' | 'Company' | 'Region', ParentType, ContextType>;
+  __resolveType: TypeResolveFn<'Token' | 'Portal' | 'Announcement' | 'InitiativeVersion' | 'Signature' | 'City' | 'Association' | 'Company' | 'Mail' | 'Officer' | 'Invitation' | 'OfficeTerm' | 'Region', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -2272,14 +3684,27 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   announcements?: Resolver<ResolversTypes['AnnouncementConnection'], ParentType, ContextType, Partial<QueryAnnouncementsArgs>>;
   inbox?: Resolver<ResolversTypes['AnnouncementConnection'], ParentType, ContextType, Partial<QueryInboxArgs>>;
   audiencePreview?: Resolver<ResolversTypes['AudiencePreview'], ParentType, ContextType, RequireFields<QueryAudiencePreviewArgs, 'audience'>>;
+  initiative?: Resolver<Maybe<ResolversTypes['InitiativeVersion']>, ParentType, ContextType>;
+  initiativeVersion?: Resolver<Maybe<ResolversTypes['InitiativeVersion']>, ParentType, ContextType, RequireFields<QueryInitiativeVersionArgs, 'id'>>;
+  initiativeVersions?: Resolver<ResolversTypes['InitiativeVersionConnection'], ParentType, ContextType, Partial<QueryInitiativeVersionsArgs>>;
+  signatories?: Resolver<ResolversTypes['SignatureConnection'], ParentType, ContextType, Partial<QuerySignatoriesArgs>>;
+  verifySignature?: Resolver<Maybe<ResolversTypes['SignatureCertificate']>, ParentType, ContextType, RequireFields<QueryVerifySignatureArgs, 'code'>>;
+  mails?: Resolver<ResolversTypes['MailConnection'], ParentType, ContextType, Partial<QueryMailsArgs>>;
   member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType, RequireFields<QueryMemberArgs, 'id'>>;
   members?: Resolver<ResolversTypes['MemberConnection'], ParentType, ContextType, Partial<QueryMembersArgs>>;
+  officers?: Resolver<ResolversTypes['OfficerConnection'], ParentType, ContextType, Partial<QueryOfficersArgs>>;
+  invitations?: Resolver<ResolversTypes['InvitationConnection'], ParentType, ContextType, Partial<QueryInvitationsArgs>>;
+  invitation?: Resolver<Maybe<ResolversTypes['InvitationOffer']>, ParentType, ContextType, RequireFields<QueryInvitationArgs, 'code'>>;
+  alliance?: Resolver<ResolversTypes['Alliance'], ParentType, ContextType, Partial<QueryAllianceArgs>>;
+  officeTerms?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<QueryOfficeTermsArgs>>;
   region?: Resolver<Maybe<ResolversTypes['Region']>, ParentType, ContextType, RequireFields<QueryRegionArgs, 'code'>>;
   regions?: Resolver<ResolversTypes['RegionConnection'], ParentType, ContextType, Partial<QueryRegionsArgs>>;
   vocabulary?: Resolver<Array<ResolversTypes['Term']>, ParentType, ContextType, RequireFields<QueryVocabularyArgs, 'name'>>;
 };
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
+  signIn?: Resolver<ResolversTypes['SignInPayload'], ParentType, ContextType, RequireFields<MutationSignInArgs, 'input'>>;
+  signOut?: Resolver<ResolversTypes['SignOutPayload'], ParentType, ContextType>;
   issueOfficerToken?: Resolver<ResolversTypes['IssueTokenPayload'], ParentType, ContextType, RequireFields<MutationIssueOfficerTokenArgs, 'input'>>;
   issueSecretariatToken?: Resolver<ResolversTypes['IssueTokenPayload'], ParentType, ContextType, RequireFields<MutationIssueSecretariatTokenArgs, 'input'>>;
   registerPortal?: Resolver<ResolversTypes['RegisterPortalPayload'], ParentType, ContextType, RequireFields<MutationRegisterPortalArgs, 'input'>>;
@@ -2294,6 +3719,13 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   remindUnacknowledged?: Resolver<ResolversTypes['RemindPayload'], ParentType, ContextType, RequireFields<MutationRemindUnacknowledgedArgs, 'id'>>;
   acknowledgeAnnouncement?: Resolver<ResolversTypes['AnnouncementPayload'], ParentType, ContextType, RequireFields<MutationAcknowledgeAnnouncementArgs, 'id'>>;
   markAnnouncementRead?: Resolver<ResolversTypes['AnnouncementPayload'], ParentType, ContextType, RequireFields<MutationMarkAnnouncementReadArgs, 'id'>>;
+  draftInitiative?: Resolver<ResolversTypes['InitiativeVersionPayload'], ParentType, ContextType, RequireFields<MutationDraftInitiativeArgs, 'input'>>;
+  editInitiativeDraft?: Resolver<ResolversTypes['InitiativeVersionPayload'], ParentType, ContextType, RequireFields<MutationEditInitiativeDraftArgs, 'id' | 'input'>>;
+  discardInitiativeDraft?: Resolver<ResolversTypes['InitiativeVersionPayload'], ParentType, ContextType, RequireFields<MutationDiscardInitiativeDraftArgs, 'id' | 'expectedVersion'>>;
+  openInitiative?: Resolver<ResolversTypes['InitiativeVersionPayload'], ParentType, ContextType, RequireFields<MutationOpenInitiativeArgs, 'id' | 'expectedVersion'>>;
+  signInitiative?: Resolver<ResolversTypes['SignaturePayload'], ParentType, ContextType, RequireFields<MutationSignInitiativeArgs, 'input'>>;
+  countersignSignature?: Resolver<ResolversTypes['SignaturePayload'], ParentType, ContextType, RequireFields<MutationCountersignSignatureArgs, 'id'>>;
+  withdrawSignature?: Resolver<ResolversTypes['SignaturePayload'], ParentType, ContextType, RequireFields<MutationWithdrawSignatureArgs, 'id' | 'reason'>>;
   registerMember?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationRegisterMemberArgs, 'input'>>;
   correctRegistration?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationCorrectRegistrationArgs, 'id' | 'input'>>;
   updateProfile?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationUpdateProfileArgs, 'id' | 'input'>>;
@@ -2304,11 +3736,25 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   reinstateMember?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationReinstateMemberArgs, 'id' | 'input'>>;
   withdrawMember?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationWithdrawMemberArgs, 'id' | 'input'>>;
   expelMember?: Resolver<ResolversTypes['MemberPayload'], ParentType, ContextType, RequireFields<MutationExpelMemberArgs, 'id' | 'input'>>;
+  inviteOfficer?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationInviteOfficerArgs, 'input'>>;
+  inviteOfficers?: Resolver<ResolversTypes['InviteOfficersPayload'], ParentType, ContextType, RequireFields<MutationInviteOfficersArgs, 'input'>>;
+  inviteStaff?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationInviteStaffArgs, 'input'>>;
+  resendInvitation?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationResendInvitationArgs, 'id'>>;
+  revokeInvitation?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationRevokeInvitationArgs, 'id'>>;
+  acceptInvitation?: Resolver<ResolversTypes['AcceptInvitationPayload'], ParentType, ContextType, RequireFields<MutationAcceptInvitationArgs, 'input'>>;
+  changeOfficerRole?: Resolver<ResolversTypes['OfficerPayload'], ParentType, ContextType, RequireFields<MutationChangeOfficerRoleArgs, 'id' | 'role'>>;
+  removeOfficer?: Resolver<ResolversTypes['OfficerPayload'], ParentType, ContextType, RequireFields<MutationRemoveOfficerArgs, 'id' | 'reason'>>;
+  leaveMember?: Resolver<ResolversTypes['OfficerPayload'], ParentType, ContextType>;
+  handOver?: Resolver<ResolversTypes['HandOverPayload'], ParentType, ContextType, RequireFields<MutationHandOverArgs, 'input'>>;
+  grantOffice?: Resolver<ResolversTypes['OfficeTermPayload'], ParentType, ContextType, RequireFields<MutationGrantOfficeArgs, 'input'>>;
+  endOffice?: Resolver<ResolversTypes['OfficeTermPayload'], ParentType, ContextType, RequireFields<MutationEndOfficeArgs, 'id' | 'input'>>;
+  correctOfficeTerm?: Resolver<ResolversTypes['OfficeTermPayload'], ParentType, ContextType, RequireFields<MutationCorrectOfficeTermArgs, 'id' | 'input'>>;
 };
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   announcementPublished?: SubscriptionResolver<ResolversTypes['AnnouncementPublished'], "announcementPublished", ParentType, ContextType, Partial<SubscriptionAnnouncementPublishedArgs>>;
   announcementChanged?: SubscriptionResolver<ResolversTypes['AnnouncementChanged'], "announcementChanged", ParentType, ContextType, Partial<SubscriptionAnnouncementChangedArgs>>;
+  initiativeSigned?: SubscriptionResolver<ResolversTypes['InitiativeSigned'], "initiativeSigned", ParentType, ContextType, Partial<SubscriptionInitiativeSignedArgs>>;
   memberChanged?: SubscriptionResolver<ResolversTypes['MemberChanged'], "memberChanged", ParentType, ContextType, Partial<SubscriptionMemberChangedArgs>>;
 };
 
@@ -2387,6 +3833,17 @@ export type RevokeTokenPayloadResolvers<ContextType = Context, ParentType extend
 
 export type RegisterPortalPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterPortalPayload'] = ResolversParentTypes['RegisterPortalPayload']> = {
   portal?: Resolver<Maybe<ResolversTypes['Portal']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type SignInPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignInPayload'] = ResolversParentTypes['SignInPayload']> = {
+  secret?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  members?: Resolver<Array<ResolversTypes['Member']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type SignOutPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignOutPayload'] = ResolversParentTypes['SignOutPayload']> = {
   userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
 };
 
@@ -2527,11 +3984,97 @@ export type AnnouncementChangedResolvers<ContextType = Context, ParentType exten
   announcement?: Resolver<ResolversTypes['Announcement'], ParentType, ContextType>;
 };
 
+export type InitiativeVersionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InitiativeVersion'] = ResolversParentTypes['InitiativeVersion']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  number?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  status?: Resolver<ResolversTypes['InitiativeStatus'], ParentType, ContextType>;
+  requiresRenewal?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  title?: Resolver<ResolversTypes['String'], ParentType, ContextType, Partial<InitiativeVersionTitleArgs>>;
+  titles?: Resolver<Array<ResolversTypes['Translation']>, ParentType, ContextType>;
+  body?: Resolver<ResolversTypes['String'], ParentType, ContextType, Partial<InitiativeVersionBodyArgs>>;
+  bodies?: Resolver<Array<ResolversTypes['Translation']>, ParentType, ContextType>;
+  canonicalText?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType, Partial<InitiativeVersionCanonicalTextArgs>>;
+  hashes?: Resolver<Array<ResolversTypes['InitiativeTextHash']>, ParentType, ContextType>;
+  manifest?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  sha256?: Resolver<ResolversTypes['Sha256'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  openedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  supersededAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type InitiativeTextHashResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InitiativeTextHash'] = ResolversParentTypes['InitiativeTextHash']> = {
+  locale?: Resolver<ResolversTypes['Locale'], ParentType, ContextType>;
+  sha256?: Resolver<ResolversTypes['Sha256'], ParentType, ContextType>;
+};
+
+export type SignatureResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Signature'] = ResolversParentTypes['Signature']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType>;
+  memberName?: Resolver<ResolversTypes['String'], ParentType, ContextType, Partial<SignatureMemberNameArgs>>;
+  memberNames?: Resolver<Array<ResolversTypes['Translation']>, ParentType, ContextType>;
+  person?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  initiativeVersion?: Resolver<ResolversTypes['InitiativeVersion'], ParentType, ContextType>;
+  sha256?: Resolver<ResolversTypes['Sha256'], ParentType, ContextType>;
+  signedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['SignatureState'], ParentType, ContextType>;
+  countersignedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  countersignedBy?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  withdrawnAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  withdrawnBy?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  withdrawalReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SignatureCertificateResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignatureCertificate'] = ResolversParentTypes['SignatureCertificate']> = {
+  memberName?: Resolver<ResolversTypes['String'], ParentType, ContextType, Partial<SignatureCertificateMemberNameArgs>>;
+  memberNames?: Resolver<Array<ResolversTypes['Translation']>, ParentType, ContextType>;
+  member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType>;
+  membershipStatus?: Resolver<ResolversTypes['MembershipStatus'], ParentType, ContextType>;
+  person?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  signedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  initiativeVersion?: Resolver<ResolversTypes['InitiativeVersion'], ParentType, ContextType>;
+  sha256?: Resolver<ResolversTypes['Sha256'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['SignatureState'], ParentType, ContextType>;
+  countersignedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  withdrawnAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  binding?: Resolver<ResolversTypes['Sha256'], ParentType, ContextType>;
+  intact?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type SignatureConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignatureConnection'] = ResolversParentTypes['SignatureConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['SignatureEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['Signature']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type SignatureEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignatureEdge'] = ResolversParentTypes['SignatureEdge']> = {
+  node?: Resolver<ResolversTypes['Signature'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type InitiativeVersionConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InitiativeVersionConnection'] = ResolversParentTypes['InitiativeVersionConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['InitiativeVersionEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['InitiativeVersion']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type InitiativeVersionEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InitiativeVersionEdge'] = ResolversParentTypes['InitiativeVersionEdge']> = {
+  node?: Resolver<ResolversTypes['InitiativeVersion'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type MemberResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Member'] = ResolversParentTypes['Member']> = {
   __resolveType: TypeResolveFn<'City' | 'Association' | 'Company', ParentType, ContextType>;
 };
 
 export type CityResolvers<ContextType = Context, ParentType extends ResolversParentTypes['City'] = ResolversParentTypes['City']> = {
+  signatures?: Resolver<Array<ResolversTypes['Signature']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   profile?: Resolver<ResolversTypes['Profile'], ParentType, ContextType>;
@@ -2544,10 +4087,12 @@ export type CityResolvers<ContextType = Context, ParentType extends ResolversPar
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   associations?: Resolver<ResolversTypes['MemberConnection'], ParentType, ContextType, Partial<CityAssociationsArgs>>;
   companies?: Resolver<ResolversTypes['MemberConnection'], ParentType, ContextType, Partial<CityCompaniesArgs>>;
+  officeTerms?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<CityOfficeTermsArgs>>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type AssociationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Association'] = ResolversParentTypes['Association']> = {
+  signatures?: Resolver<Array<ResolversTypes['Signature']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['AssociationKind'], ParentType, ContextType>;
@@ -2559,10 +4104,12 @@ export type AssociationResolvers<ContextType = Context, ParentType extends Resol
   profileHistory?: Resolver<Maybe<ResolversTypes['ProfileRevisionConnection']>, ParentType, ContextType, Partial<AssociationProfileHistoryArgs>>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  officeTerms?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<AssociationOfficeTermsArgs>>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type CompanyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Company'] = ResolversParentTypes['Company']> = {
+  signatures?: Resolver<Array<ResolversTypes['Signature']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   profile?: Resolver<ResolversTypes['Profile'], ParentType, ContextType>;
@@ -2573,7 +4120,52 @@ export type CompanyResolvers<ContextType = Context, ParentType extends Resolvers
   profileHistory?: Resolver<Maybe<ResolversTypes['ProfileRevisionConnection']>, ParentType, ContextType, Partial<CompanyProfileHistoryArgs>>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  officeTerms?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<CompanyOfficeTermsArgs>>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type InitiativeVersionPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InitiativeVersionPayload'] = ResolversParentTypes['InitiativeVersionPayload']> = {
+  initiativeVersion?: Resolver<Maybe<ResolversTypes['InitiativeVersion']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type SignaturePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SignaturePayload'] = ResolversParentTypes['SignaturePayload']> = {
+  signature?: Resolver<Maybe<ResolversTypes['Signature']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type InitiativeSignedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InitiativeSigned'] = ResolversParentTypes['InitiativeSigned']> = {
+  cursor?: Resolver<ResolversTypes['Cursor'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  signature?: Resolver<ResolversTypes['Signature'], ParentType, ContextType>;
+};
+
+export type MailResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mail'] = ResolversParentTypes['Mail']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  purpose?: Resolver<ResolversTypes['MailPurpose'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['MailState'], ParentType, ContextType>;
+  recipient?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  locale?: Resolver<ResolversTypes['Locale'], ParentType, ContextType>;
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  attempts?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  nextAttemptAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  lastError?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  sentAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type MailConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['MailConnection'] = ResolversParentTypes['MailConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['MailEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['Mail']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type MailEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['MailEdge'] = ResolversParentTypes['MailEdge']> = {
+  node?: Resolver<ResolversTypes['Mail'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type ProfileResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Profile'] = ResolversParentTypes['Profile']> = {
@@ -2683,6 +4275,159 @@ export type MembershipTransitionResolvers<ContextType = Context, ParentType exte
   document?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
+export type OfficerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Officer'] = ResolversParentTypes['Officer']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  email?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  role?: Resolver<ResolversTypes['OfficerRole'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type OfficerConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficerConnection'] = ResolversParentTypes['OfficerConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['OfficerEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['Officer']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type OfficerEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficerEdge'] = ResolversParentTypes['OfficerEdge']> = {
+  node?: Resolver<ResolversTypes['Officer'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type InvitationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Invitation'] = ResolversParentTypes['Invitation']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  kind?: Resolver<ResolversTypes['InvitationKind'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['InvitationState'], ParentType, ContextType>;
+  member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType>;
+  role?: Resolver<Maybe<ResolversTypes['OfficerRole']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  email?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  locale?: Resolver<ResolversTypes['Locale'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  acceptedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  revokedBy?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  revokedReason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  mail?: Resolver<Maybe<ResolversTypes['Mail']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type InvitationConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InvitationConnection'] = ResolversParentTypes['InvitationConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['InvitationEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['Invitation']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type InvitationEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InvitationEdge'] = ResolversParentTypes['InvitationEdge']> = {
+  node?: Resolver<ResolversTypes['Invitation'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type InvitationOfferResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InvitationOffer'] = ResolversParentTypes['InvitationOffer']> = {
+  kind?: Resolver<ResolversTypes['InvitationKind'], ParentType, ContextType>;
+  state?: Resolver<ResolversTypes['InvitationState'], ParentType, ContextType>;
+  member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType>;
+  role?: Resolver<Maybe<ResolversTypes['OfficerRole']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  needsIdToken?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type InvitationPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InvitationPayload'] = ResolversParentTypes['InvitationPayload']> = {
+  invitation?: Resolver<Maybe<ResolversTypes['Invitation']>, ParentType, ContextType>;
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type InvitedRowResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InvitedRow'] = ResolversParentTypes['InvitedRow']> = {
+  email?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  outcome?: Resolver<ResolversTypes['InviteOutcome'], ParentType, ContextType>;
+  invitation?: Resolver<Maybe<ResolversTypes['Invitation']>, ParentType, ContextType>;
+  code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type InviteOfficersPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InviteOfficersPayload'] = ResolversParentTypes['InviteOfficersPayload']> = {
+  rows?: Resolver<Array<ResolversTypes['InvitedRow']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type AcceptInvitationPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AcceptInvitationPayload'] = ResolversParentTypes['AcceptInvitationPayload']> = {
+  invitation?: Resolver<Maybe<ResolversTypes['InvitationOffer']>, ParentType, ContextType>;
+  secret?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type OfficerPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficerPayload'] = ResolversParentTypes['OfficerPayload']> = {
+  officer?: Resolver<Maybe<ResolversTypes['Officer']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type HandOverPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['HandOverPayload'] = ResolversParentTypes['HandOverPayload']> = {
+  officer?: Resolver<Maybe<ResolversTypes['Officer']>, ParentType, ContextType>;
+  own?: Resolver<Maybe<ResolversTypes['Officer']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type OfficeTermResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficeTerm'] = ResolversParentTypes['OfficeTerm']> = {
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  office?: Resolver<ResolversTypes['Office'], ParentType, ContextType>;
+  member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType>;
+  from?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
+  until?: Resolver<Maybe<ResolversTypes['Date']>, ParentType, ContextType>;
+  isResting?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  changes?: Resolver<Maybe<Array<ResolversTypes['OfficeTermChange']>>, ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type OfficeTermChangeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficeTermChange'] = ResolversParentTypes['OfficeTermChange']> = {
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  at?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  by?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  change?: Resolver<ResolversTypes['OfficeTermChangeKind'], ParentType, ContextType>;
+  office?: Resolver<ResolversTypes['Office'], ParentType, ContextType>;
+  from?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
+  until?: Resolver<Maybe<ResolversTypes['Date']>, ParentType, ContextType>;
+  reason?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  document?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
+export type AllianceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Alliance'] = ResolversParentTypes['Alliance']> = {
+  at?: Resolver<ResolversTypes['Date'], ParentType, ContextType>;
+  rotatingChairs?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<AllianceRotatingChairsArgs>>;
+  permanentChairs?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<AlliancePermanentChairsArgs>>;
+  council?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<AllianceCouncilArgs>>;
+  secretariatHosts?: Resolver<ResolversTypes['OfficeTermConnection'], ParentType, ContextType, Partial<AllianceSecretariatHostsArgs>>;
+};
+
+export type OfficeTermConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficeTermConnection'] = ResolversParentTypes['OfficeTermConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['OfficeTermEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['OfficeTerm']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type OfficeTermEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficeTermEdge'] = ResolversParentTypes['OfficeTermEdge']> = {
+  node?: Resolver<ResolversTypes['OfficeTerm'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type OfficeTermPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['OfficeTermPayload'] = ResolversParentTypes['OfficeTermPayload']> = {
+  term?: Resolver<Maybe<ResolversTypes['OfficeTerm']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
 export type RegionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Region'] = ResolversParentTypes['Region']> = {
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   code?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -2746,6 +4491,8 @@ export type Resolvers<ContextType = Context> = {
   IssueTokenPayload?: IssueTokenPayloadResolvers<ContextType>;
   RevokeTokenPayload?: RevokeTokenPayloadResolvers<ContextType>;
   RegisterPortalPayload?: RegisterPortalPayloadResolvers<ContextType>;
+  SignInPayload?: SignInPayloadResolvers<ContextType>;
+  SignOutPayload?: SignOutPayloadResolvers<ContextType>;
   Announcement?: AnnouncementResolvers<ContextType>;
   Attachment?: AttachmentResolvers<ContextType>;
   AnnouncementAudience?: AnnouncementAudienceResolvers<ContextType>;
@@ -2764,10 +4511,24 @@ export type Resolvers<ContextType = Context> = {
   RemindPayload?: RemindPayloadResolvers<ContextType>;
   AnnouncementPublished?: AnnouncementPublishedResolvers<ContextType>;
   AnnouncementChanged?: AnnouncementChangedResolvers<ContextType>;
+  InitiativeVersion?: InitiativeVersionResolvers<ContextType>;
+  InitiativeTextHash?: InitiativeTextHashResolvers<ContextType>;
+  Signature?: SignatureResolvers<ContextType>;
+  SignatureCertificate?: SignatureCertificateResolvers<ContextType>;
+  SignatureConnection?: SignatureConnectionResolvers<ContextType>;
+  SignatureEdge?: SignatureEdgeResolvers<ContextType>;
+  InitiativeVersionConnection?: InitiativeVersionConnectionResolvers<ContextType>;
+  InitiativeVersionEdge?: InitiativeVersionEdgeResolvers<ContextType>;
   Member?: MemberResolvers<ContextType>;
   City?: CityResolvers<ContextType>;
   Association?: AssociationResolvers<ContextType>;
   Company?: CompanyResolvers<ContextType>;
+  InitiativeVersionPayload?: InitiativeVersionPayloadResolvers<ContextType>;
+  SignaturePayload?: SignaturePayloadResolvers<ContextType>;
+  InitiativeSigned?: InitiativeSignedResolvers<ContextType>;
+  Mail?: MailResolvers<ContextType>;
+  MailConnection?: MailConnectionResolvers<ContextType>;
+  MailEdge?: MailEdgeResolvers<ContextType>;
   Profile?: ProfileResolvers<ContextType>;
   FactSource?: FactSourceResolvers<ContextType>;
   ExternalReference?: ExternalReferenceResolvers<ContextType>;
@@ -2782,6 +4543,25 @@ export type Resolvers<ContextType = Context> = {
   MemberChanged?: MemberChangedResolvers<ContextType>;
   Membership?: MembershipResolvers<ContextType>;
   MembershipTransition?: MembershipTransitionResolvers<ContextType>;
+  Officer?: OfficerResolvers<ContextType>;
+  OfficerConnection?: OfficerConnectionResolvers<ContextType>;
+  OfficerEdge?: OfficerEdgeResolvers<ContextType>;
+  Invitation?: InvitationResolvers<ContextType>;
+  InvitationConnection?: InvitationConnectionResolvers<ContextType>;
+  InvitationEdge?: InvitationEdgeResolvers<ContextType>;
+  InvitationOffer?: InvitationOfferResolvers<ContextType>;
+  InvitationPayload?: InvitationPayloadResolvers<ContextType>;
+  InvitedRow?: InvitedRowResolvers<ContextType>;
+  InviteOfficersPayload?: InviteOfficersPayloadResolvers<ContextType>;
+  AcceptInvitationPayload?: AcceptInvitationPayloadResolvers<ContextType>;
+  OfficerPayload?: OfficerPayloadResolvers<ContextType>;
+  HandOverPayload?: HandOverPayloadResolvers<ContextType>;
+  OfficeTerm?: OfficeTermResolvers<ContextType>;
+  OfficeTermChange?: OfficeTermChangeResolvers<ContextType>;
+  Alliance?: AllianceResolvers<ContextType>;
+  OfficeTermConnection?: OfficeTermConnectionResolvers<ContextType>;
+  OfficeTermEdge?: OfficeTermEdgeResolvers<ContextType>;
+  OfficeTermPayload?: OfficeTermPayloadResolvers<ContextType>;
   Region?: RegionResolvers<ContextType>;
   Coordinates?: CoordinatesResolvers<ContextType>;
   RegionConnection?: RegionConnectionResolvers<ContextType>;

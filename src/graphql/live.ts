@@ -11,8 +11,9 @@ export interface LiveField<Args, Payload extends object> {
   readonly check?: (args: Args, context: Context) => void | Promise<void>
   /**
    * What the field answers for one event, without `cursor` and `at`; null when the event is not for this listener.
-   * Events for others (see `mayHear`) don't come here. The context is fresh for every event, with loaders that have read
-   * nothing yet.
+   * Events for others (see `mayHear`) don't come here. The context is fresh for every event; its loaders serve all who see
+   * the same, so that what is loaded by them is read once for all filters. Listeners whose payloads have the same values
+   * and the very same objects share what is made of them.
    */
   readonly payload: (event: JournalEvent, args: Args, context: Context) => Promise<Payload | null>
 }

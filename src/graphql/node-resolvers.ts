@@ -3,9 +3,13 @@ import { portalById, tokenById } from '../access/reads.ts'
 import { announcementById } from '../announcements/reads.ts'
 import { InvalidInput, PublicError, text } from '../errors.ts'
 import { type IdType, parseId } from '../ids.ts'
+import { signatureById, versionById } from '../initiative/reads.ts'
 import { writeCursor } from '../journal/cursor.ts'
+import { mailById } from '../mail/reads.ts'
 import { ofType } from '../members/member-id.ts'
 import { memberById } from '../members/reads.ts'
+import { invitationById, officerById } from '../officers/reads.ts'
+import { officeTermById } from '../offices/reads.ts'
 import { regionById } from '../regions/reads.ts'
 import { type Context, holdsUntil } from './context.ts'
 import { fieldsOf } from './fields.ts'
@@ -25,6 +29,7 @@ const load: Record<IdType, (context: Context, uuid: string, type: IdType) => Pro
   Association: loadMember,
   Company: loadMember,
   Announcement: ({ loaders }, uuid) => loaders.one(announcementById, uuid),
+  OfficeTerm: ({ loaders }, uuid) => loaders.one(officeTermById, uuid),
   Token: ({ loaders, request }, uuid) => {
     demand(request.actor, 'ACCESS_MANAGE')
     return loaders.one(tokenById, uuid)
@@ -33,6 +38,20 @@ const load: Record<IdType, (context: Context, uuid: string, type: IdType) => Pro
     demand(request.actor, 'ACCESS_MANAGE')
     return loaders.one(portalById, uuid)
   },
+  Mail: ({ loaders, request }, uuid) => {
+    demand(request.actor, 'ACCESS_MANAGE')
+    return loaders.one(mailById, uuid)
+  },
+  Officer: ({ loaders, request }, uuid) => {
+    demand(request.actor, 'OFFICERS_READ')
+    return loaders.one(officerById, uuid)
+  },
+  Invitation: ({ loaders, request }, uuid) => {
+    demand(request.actor, 'OFFICERS_MANAGE')
+    return loaders.one(invitationById, uuid)
+  },
+  InitiativeVersion: ({ loaders }, uuid) => loaders.one(versionById, uuid),
+  Signature: ({ loaders }, uuid) => loaders.one(signatureById, uuid),
 }
 
 /** A thing with the name of its SDL type, by which `node` tells them apart. */

@@ -11,6 +11,11 @@ export interface Events {
   'member.contacts': { version: number }
   /** The membership changed its status. Subject: the member. */
   'member.membership': { from: string; to: string; version: number }
+  /**
+   * A term of office was given, ended or put right; `change` is a value of OfficeTermChangeKind, `term` the term's UUID.
+   * What a leaving member held ends with its `member.membership`. Subject: the member.
+   */
+  'office.changed': { term: string; version: number; change: 'GRANTED' | 'ENDED' | 'STRUCK' | 'CORRECTED' }
   /** A token ended before its time: its sockets close. Subject: the token. */
   'token.revoked': Record<string, never>
   /**
@@ -26,6 +31,23 @@ export interface Events {
   }
   /** A portal was registered. Subject: the portal. */
   'portal.registered': Record<string, never>
+  /** A mail was put in the outbox; `purpose` is a value of MailPurpose. Subject: the mail. */
+  'mail.written': { purpose: string }
+  /**
+   * A step of an invitation to act for a member, or to join the staff, which has no member. The one who accepted is
+   * the actor. Subject: the invitation.
+   */
+  'invitation.changed': { change: 'INVITED' | 'RESENT' | 'REVOKED' | 'ACCEPTED'; memberId: string | null }
+  /**
+   * Somebody acts for a member, with another role, or no more: then `role` is null. The role holds for all tokens of the
+   * account in the member. Subject: the officer.
+   */
+  'officer.changed': {
+    change: 'JOINED' | 'ROLE' | 'REMOVED' | 'LEFT'
+    accountId: string
+    memberId: string
+    role: 'REPRESENTATIVE' | 'LIAISON' | 'VIEWER' | null
+  }
   /** Places and vocabularies were loaded anew. Subject: `referenceData`. */
   'reference.loaded': Record<string, never>
   /** Published, by a person or on its time. Subject: the announcement. */
@@ -35,6 +57,16 @@ export interface Events {
     version: number
     change: 'DRAFTED' | 'EDITED' | 'SCHEDULED' | 'UNSCHEDULED' | 'RETRACTED' | 'REMINDED' | 'ACKNOWLEDGED'
   }
+  /** A draft of the initiative was begun, edited or thrown away. Subject: the version of the initiative. */
+  'initiative.drafted': { version: number; change: 'DRAFTED' | 'EDITED' | 'DISCARDED' }
+  /** A version of the initiative was opened for signature, and the one before superseded. Subject: the version. */
+  'initiative.opened': { number: number; requiresRenewal: boolean }
+  /** A member signed. `binding` is the digest over what the signature binds, for the log to witness. Subject: the signature. */
+  'initiative.signed': { versionId: string; memberId: string; binding: string }
+  /** The secretariat countersigned. Subject: the signature. */
+  'initiative.countersigned': { memberId: string }
+  /** A signature was withdrawn. Subject: the signature. */
+  'initiative.withdrawn': { memberId: string }
 }
 
 /** The subject of events about places and vocabularies as a whole. */

@@ -40,7 +40,8 @@ export async function identifyAgain(services: Services, actor: Actor): Promise<A
 async function whyEnded(services: Services, tokenId: string): Promise<CloseReason> {
   const holder = await findTokenHolder(services.db, tokenId)
   // Tokens are revoked with the membership: that it ended says more.
-  if (holder?.kind === 'OFFICER' && officerPermissions(holder.role!, holder.memberStatus!).size === 0) return 'changed'
+  const { role, memberStatus } = holder ?? {}
+  if (role && memberStatus && officerPermissions(role, memberStatus).size === 0) return 'changed'
   if (holder && !holder.revokedAt && holder.expiresAt <= services.now()) return 'expired'
   return 'revoked'
 }

@@ -1,11 +1,15 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from '../config.ts'
 
-const token = /mva_[0-9a-z]{4,}_[\w-]+/gi
+const secrets = /(mva)_[0-9a-z]{4,}_[\w-]+|(mvi)_[\w-]{20,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*/gi
 
-/** Hides whatever looks like a token, wherever it stands in a text. */
+/** Hides whatever looks like a token, the code of an invitation or an ID token, wherever it stands in a text. */
 export function hideTokens(line: string): string {
-  return line.includes('mva_') || line.includes('MVA_') ? line.replace(token, 'mva_[hidden]') : line
+  return /mv[ai]_|eyJ/i.test(line)
+    ? line.replace(secrets, (_, mva?: string, mvi?: string) =>
+        mva ? 'mva_[hidden]' : mvi ? 'mvi_[hidden]' : '[hidden]',
+      )
+    : line
 }
 
 /**

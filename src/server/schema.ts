@@ -7,8 +7,12 @@ import { enforcePermissions } from '../graphql/permissions.ts'
 import { scalars } from '../graphql/scalars.ts'
 import { readSdl } from '../graphql/sdl.ts'
 import { sharedResolvers } from '../graphql/shared-resolvers.ts'
+import { initiativeResolvers } from '../initiative/resolvers.ts'
+import { mailResolvers } from '../mail/resolvers.ts'
 import { memberResolvers } from '../members/resolvers.ts'
 import { membershipResolvers } from '../membership/resolvers.ts'
+import { officerResolvers } from '../officers/resolvers.ts'
+import { officeResolvers } from '../offices/resolvers.ts'
 import { regionResolvers } from '../regions/resolvers.ts'
 import { vocabularyResolvers } from '../vocabularies/resolvers.ts'
 
@@ -21,8 +25,12 @@ export const resolvers = [
   regionResolvers,
   memberResolvers,
   membershipResolvers,
+  officeResolvers,
   accessResolvers,
+  mailResolvers,
+  officerResolvers,
   announcementResolvers,
+  initiativeResolvers,
 ]
 
 /** A noun that is not of the house, such as the bench's projects. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
 import { createBearers } from '../access/bearers.ts'
+import type { Entry } from '../access/entry.ts'
 import type { MembershipStatus } from '../access/permissions.ts'
 import { isScheduling, startScheduler } from '../announcements/scheduler.ts'
 import type { Config } from '../config.ts'
@@ -15,6 +16,7 @@ import { isEvent, type JournalEvent } from '../journal/catalog.ts'
 import { startFeed } from '../journal/feed.ts'
 import { createNews } from '../journal/news.ts'
 import { startSequencer } from '../journal/sequencer.ts'
+import { isMailWritten } from '../mail/deliverer.ts'
 import { endsOffice } from '../membership/policy.ts'
 import { createReference } from '../reads/reference.ts'
 import { createAnswers } from './answers.ts'
@@ -25,6 +27,7 @@ import { createHttpServer } from './http.ts'
 import { createMetrics } from './metrics.ts'
 import { createPages } from './pages.ts'
 import { createAccounting, startPipeline } from './pipeline.ts'
+import { startPost } from './post.ts'
 import { buildSchema } from './schema.ts'
 import { createEventStreams } from './sse.ts'
 import { openWebSocketDoor } from './websocket.ts'
@@ -107,7 +110,14 @@ async function start(config: Config, given: Given, undoing: ReturnType<typeof cr
   news.onCommitted(reference.forget)
   feed.onEvents(reference.forget)
   feed.onReset(reference.forgetAll)
-  const services: Services = { db, feed, bearers, wake: news.tell, now }
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = config
+  const entry: Entry = {
+    // Loaded where it is needed: it would be a good part of each start.
+    provider: issuer && clientId ? (await import('../access/oidc.ts')).createProvider({ issuer, clientId }) : null,
+    sessionLife: config.SESSION_HOURS * 3_600_000,
+    sendsMail: config.SMTP_URL !== undefined,
+  }
+  const services: Services = { db, feed, bearers, wake: news.tell, now, entry }
 
   const schema = given.schema ?? buildSchema()
   const formatError = createErrorFormatter(log)
@@ -126,6 +136,13 @@ async function start(config: Config, given: Given, undoing: ReturnType<typeof cr
     if (events.some(isScheduling)) scheduler.wake()
   })
   undoing.later('the rescheduling', stopRescheduling)
+  const deliverer = startPost(config, services, log, onError('the mail'))
+  news.onCommitted(events => isMailWritten(events) && deliverer.wake())
+  undoing.later('the mail', () => deliverer.stop())
+  undoing.later(
+    'the news of mails',
+    feed.onEvents(events => isMailWritten(events) && deliverer.wake()),
+  )
 
   const metrics = createMetrics(services, hub, answers, config.WORKERS > 1)
   const account = createAccounting(log, metrics)
@@ -207,6 +224,11 @@ function closeEnded(
     else recheck(connections, isMeant, services, onError)
   }
   for (const { type, subject } of events) if (type === 'token.revoked') connections.revoke(subject)
+  for (const { detail } of events.filter(event => isEvent(event, 'officer.changed'))) {
+    const isMeant = ({ actor }: Connection) =>
+      actor.kind === 'OFFICER' && actor.accountId === detail.accountId && actor.memberId === detail.memberId
+    recheck(connections, isMeant, services, onError)
+  }
 }
 
 /** Looks again at those whose rights may have ended. */

@@ -251,6 +251,58 @@ async function fillAnnouncements(db: Db, count: number): Promise<void> {
       join joined j on j.n = chosen.n`.execute(db)
 }
 
+/** Seventy years of an alliance whose council of sixty, chairs and host change every year. */
+async function fillOffices(db: Db): Promise<void> {
+  await sql`
+    insert into office_terms (id, office, member_id, from_day, until_day, created_at, updated_at)
+    select ${uuid('(year * 100 + seat)', 5)}, office, j.id, date '1980-01-01' + year * interval '1 year',
+      case when office <> 'PERMANENT_CHAIR' or year < 45 then (date '1981-01-01' + year * interval '1 year')::date end, now(), now()
+    from generate_series(0, 69) year
+    cross join generate_series(1, 70) seat
+    cross join lateral (select case when seat <= 60 then 'COUNCIL' when seat <= 65 then 'ROTATING_CHAIR' when seat <= 69 then 'PERMANENT_CHAIR' else 'SECRETARIAT_HOST' end as office) o
+    join joined j on j.n = (year * 7 + seat) % (select count(*) from joined)
+    where office <> 'PERMANENT_CHAIR' or year <= 45`.execute(db)
+  await sql`
+    insert into office_term_changes (term_id, version, at, actor, change, office, from_day, until_day, reason)
+    select id, n, now(), 'program:seed', 'GRANTED', office, from_day, until_day, 'example'
+    from office_terms, generate_series(1, case when right(id::text, 2) = '00' then 200 else 1 end) n`.execute(db)
+}
+
+/**
+ * Three versions, the second of which asks for renewal. One member in two signed the first, and some of these a later one
+ * or withdrew.
+ */
+async function fillInitiative(db: Db, members: number): Promise<void> {
+  await sql`
+    insert into initiative_versions (id, version, number, status, requires_renewal, titles, bodies, hashes, sha256,
+      created_at, updated_at, opened_at, superseded_at)
+    select ${uuid('n', 6)}, 2, n, case when n = 3 then 'OPEN' else 'SUPERSEDED' end, n = 2,
+      '{"zh-Hans": "虚构的倡议"}', jsonb_build_object('zh-Hans', '第' || n || '版'), '{"zh-Hans": "0"}', '0', at, at, at,
+      case when n < 3 then at + interval '1 year' end
+    from generate_series(1, 3) n, lateral (select timestamptz '2022-01-01Z' + n * interval '1 year' as at) opening`.execute(
+    db,
+  )
+  await sql`
+    insert into initiative_signatures (id, version_id, member_id, member_names, account_id, person, signed_at, sha256,
+      binding, code, countersigned_at, countersigned_by, renewed_at, withdrawn_at, withdrawn_by, withdrawal_reason, kind,
+      association_kind, region_code, is_left)
+    select ${uuid(`(i * 4 + n)`, 7)}, ${uuid('n', 6)}, m.id, m.names, a.id, '代表' || i, at, '0', '0', md5(i || ':' || n),
+      case when ${chance('i * 4 + n', 41)} < 0.8 then at end, case when ${chance('i * 4 + n', 41)} < 0.8 then 'program:seed' end,
+      case when n < latest then at + interval '1 year' end,
+      case when isWithdrawn then at + interval '1 day' end, case when isWithdrawn then 'program:seed' end,
+      case when isWithdrawn then 'example' end, m.kind, m.association_kind, m.region_code,
+      m.status in ('WITHDRAWN', 'EXPELLED')
+    from generate_series(1, ${members}::int, 2) i
+    cross join lateral (select case when ${chance('i', 42)} < 0.5 then 1 when ${chance('i', 42)} < 0.9 then 2 else 3 end as latest) l
+    cross join generate_series(1, latest) n
+    cross join lateral (
+      select n = latest and ${chance('i', 43)} < 0.05 as isWithdrawn,
+        timestamptz '2022-01-01Z' + n * interval '1 year' + floor(${chance('i * 4 + n', 44)} * 31000000) * interval '1 second' as at
+    ) s
+    join members m on m.id = ${uuid('i', 1)}
+    cross join (select id from accounts limit 1) a`.execute(db)
+}
+
 async function fillAccess(db: Db, count: number): Promise<void> {
   await sql`
     insert into accounts (id, name, email, created_at) select ${uuid('i', 3)}, '联络员' || i, 'o' || i || '@example.org', now()
@@ -274,6 +326,33 @@ async function fillAccess(db: Db, count: number): Promise<void> {
     select gen_random_uuid(), 'PORTAL', '\\x00', id, now(), 'program:seed', now() + interval '90 days' from portals`.execute(
     db,
   )
+}
+
+/** Officers beyond those with tokens, invitations of years, of which the latest are pending, and their mails. */
+async function fillPeople(db: Db, count: number): Promise<void> {
+  await sql`
+    insert into accounts (id, name, email, created_at) select ${uuid('i', 8)}, '人员' || i, 'p' || i || '@example.org', now()
+    from generate_series(1, ${count}::int) i`.execute(db)
+  await sql`
+    insert into officers (id, account_id, member_id, role, created_at)
+    select ${uuid('i', 9)}, ${uuid('i', 8)}, ${uuid('i', 1)},
+      case when ${chance('i', 51)} < 0.05 then 'VIEWER' when ${chance('i', 51)} < 0.4 then 'REPRESENTATIVE' else 'LIAISON' end,
+      timestamptz '2020-01-01Z' + i * interval '1 hour' from generate_series(1, ${count}::int) i`.execute(db)
+  await sql`
+    insert into mails (id, purpose, about, recipient, locale, subject, text, state, attempts, created_at, next_attempt_at, sent_at)
+    select ${uuid('i', 10)}, 'INVITATION', ${uuid('i', 11)}, 'p' || i || '@example.org', 'zh-Hans', '邀请', '邀请', state, 1, now(),
+      case when state = 'WAITING' then now() end, case when state = 'SENT' then now() end
+    from generate_series(1, ${count}::int) i
+    cross join lateral (select case when i % 1000 = 1 then 'FAILED' when i > ${count}::int - 20 then 'WAITING' else 'SENT' end as state) s`.execute(
+    db,
+  )
+  await sql`
+    insert into invitations (id, kind, member_id, role, name, email, locale, actor, created_at, expires_at, mail_id, accepted_at, revoked_at, revoked_by)
+    select ${uuid('i', 11)}, 'OFFICER', case when i % 3 = 0 then ${uuid('1', 1)} else ${uuid('i', 1)} end, 'LIAISON', '人员' || i,
+      'p' || i || '@example.org', 'zh-Hans', 'program:seed', now(),
+      now() + case when i > ${count}::int - 50 then interval '10 days' else interval '-10 days' end, ${uuid('i', 10)},
+      case when luck < 0.7 then now() end, case when luck > 0.98 then now() end, case when luck > 0.98 then 'program:seed' end
+    from (select i, ${chance('i', 52)} as luck from generate_series(1, ${count}::int) i) dice`.execute(db)
 }
 
 async function fillJournal(db: Db, count: number, members: number): Promise<void> {
@@ -314,8 +393,12 @@ export async function seedBig(
     await withoutIndexes(db, announcement, () => fillAnnouncements(db, sizes.announcements))
     onStep('announcements')
     await withoutIndexes(db, ['event_log'], () => fillJournal(db, sizes.events, sizes.members))
+    await withoutIndexes(db, ['office_terms', 'office_term_changes'], () => fillOffices(db))
     await fillAccess(db, Math.ceil(sizes.members / 50))
-    onStep('journal and access')
+    const people = ['accounts', 'officers', 'mails', 'invitations']
+    await withoutIndexes(db, people, () => fillPeople(db, Math.ceil(sizes.members / 4)))
+    await withoutIndexes(db, ['initiative_signatures'], () => fillInitiative(db, sizes.members))
+    onStep('journal, offices and access')
     await sql`vacuum analyze`.execute(db)
     onStep('statistics')
     const request = programRequest(db, now, 'seed')

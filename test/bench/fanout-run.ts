@@ -60,8 +60,9 @@ export function publish(port: number, token: string, announcement: Draft): Promi
 }
 
 /**
- * Subscriptions of so many groups that share no execution, though all hear the same text: every other one is a document of
- * its own, the rest differ in a variable, for which the service looks into the database.
+ * Subscriptions of so many groups, all of which hear texts of the same length. By turns a group's document has a name of
+ * its own, a filter, for which the service looks into the database, or a selection, which it has to execute for this
+ * group alone.
  */
 export function operationsOf(groups: number): Operation[] {
   if (groups === 1) return [{ query: subscriptionDocument }]
@@ -69,11 +70,12 @@ export function operationsOf(groups: number): Operation[] {
   const filtered = subscriptionDocument
     .replace(name, `${name}($since: DateTime)`)
     .replace(field, `${field}(filter: { publishedSince: $since })`)
-  return Array.from({ length: groups }, (_, i) =>
-    i % 2 === 0
-      ? { query: subscriptionDocument.replace(name, `${name}${i}`) }
-      : { query: filtered, variables: { since: new Date(Date.UTC(2020, 0, i)).toISOString() } },
-  )
+  const kinds: ((i: number) => Operation)[] = [
+    i => ({ query: subscriptionDocument.replace(name, `${name}${i}`) }),
+    i => ({ query: filtered, variables: { since: new Date(Date.UTC(2020, 0, i)).toISOString() } }),
+    i => ({ query: subscriptionDocument.replace('title', `t${String(i).padStart('title'.length - 1, '0')}: title`) }),
+  ]
+  return Array.from({ length: groups }, (_, i) => kinds[i % kinds.length]!(i))
 }
 
 /**

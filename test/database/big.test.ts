@@ -20,8 +20,14 @@ const large = [
   'announcements',
   'announcement_revisions',
   'announcement_recipients',
+  'office_terms',
+  'office_term_changes',
+  'initiative_signatures',
   'event_log',
   'tokens',
+  'officers',
+  'invitations',
+  'mails',
 ]
 const first = 10
 /** The most that a page holds, twice: of so few PostgreSQL may rather sort all than read in order. */

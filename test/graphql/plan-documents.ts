@@ -42,6 +42,7 @@ const oddAliases = ['constructor', 'toString', 'then', 'toJSON', 'length', 'hasO
 
 const texts = ['云谷', 'yun', '%_', 'zz', '数字', 'Yungu']
 const moments = ['2026-11-24T00:00:00Z', '2026-11-24T08:00:00.000+08:00', '2027-01-01T00:00:00Z']
+const days = ['2025-12-31', '2026-01-01', '2026-11-25', '2027-01-01']
 const locales = ['zh-Hans', 'en', 'zh-Hant', 'zh-CN', 'en-GB']
 
 /** An object in GraphQL's own notation, in which a variable may stand. */
@@ -75,10 +76,11 @@ export function makeAsking(
 
   function stringOf(name: string, path: readonly string[]): string {
     if (name === 'code' || name === 'regions' || name === 'province' || name === 'region') return pick(world.codes)
+    if (name === 'version' || path.includes('initiativeVersion')) return pick(world.ids.version)
     if (name === 'id' || name === 'ids' || name === 'member' || name === 'members' || name === 'portal') {
       if (chance(8)) return pick(world.ids.wrong)
       if (path.includes('announcement')) return pick(world.ids.announcement)
-      if (path.includes('member') || name === 'members') return pick(world.ids.member)
+      if (path.includes('member') || path.includes('officeTerms') || name === 'members') return pick(world.ids.member)
       return pick([...world.ids.member, ...world.ids.announcement, ...world.ids.other])
     }
     if (name === 'after' || name === 'before') {
@@ -103,6 +105,8 @@ export function makeAsking(
         return chance(4) ? pick([0, -1, 101]) : pick([1, 1, 2, 2, 3, 5, 20])
       case 'DateTime':
         return pick(moments)
+      case 'Date':
+        return pick(days)
       case 'Locale':
         return pick(locales)
       default:
@@ -230,7 +234,9 @@ export function makeAsking(
     if (possible.length === 0) return '__typename'
     // Most fields are leaves; the others are where it becomes interesting.
     const composite = possible.filter(field => isCompositeType(getNamedType(field.type)))
-    const field = composite.length > 0 && chance(65) ? pick(composite) : pick(possible)
+    // Members have fields of all sorts: however many nouns there are, they are asked for.
+    const members = depth === 0 && chance(25) ? possible.filter(({ name }) => /^members?$/.test(name)) : []
+    const field = pick(members.length > 0 ? members : composite.length > 0 && chance(65) ? composite : possible)
     budget--
     const type = getNamedType(field.type)
     const text = `${keyed(field)}${directives()}`

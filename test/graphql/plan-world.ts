@@ -3,6 +3,7 @@ import type { Actor } from '../../src/access/actor.ts'
 import { newUuid, writeId } from '../../src/ids.ts'
 import { updateProfile } from '../../src/members/service.ts'
 import { done, drafted, published } from '../announcements/story.ts'
+import { changed, drafted as draftedVersion, opened, signed } from '../initiative/story.ts'
 import { type Alliance, places, type TestMember } from '../support/alliance.ts'
 
 /** What the generator of documents takes its arguments from, and who asks. */
@@ -10,7 +11,7 @@ export interface World {
   /** One of each kind of caller, by what it is. */
   readonly actors: ReadonlyMap<string, Actor>
   /** Ids of things that there are, and of some that there are not. */
-  readonly ids: Readonly<Record<'member' | 'announcement' | 'other' | 'wrong', readonly string[]>>
+  readonly ids: Readonly<Record<'member' | 'announcement' | 'version' | 'other' | 'wrong', readonly string[]>>
   readonly codes: readonly string[]
   /** Cursors by the fields that gave them. */
   readonly cursors: ReadonlyMap<string, readonly string[]>
@@ -23,9 +24,16 @@ const cursorSources = `{
     ... on City { associations(first: 5) { edges { cursor } } companies(first: 5) { edges { cursor } } }
   } } }
   regions(first: 20) { edges { cursor } }
+  officeTerms(first: 20) { edges { cursor } }
+  alliance {
+    rotatingChairs(first: 3) { edges { cursor } } permanentChairs(first: 3) { edges { cursor } }
+    council(first: 10) { edges { cursor } } secretariatHosts(first: 3) { edges { cursor } }
+  }
   announcements(first: 20) { edges { cursor node {
     revisions(first: 3) { edges { cursor } } recipients(first: 5) { edges { cursor } }
   } } }
+  initiativeVersions(first: 3) { edges { cursor } }
+  signatories(first: 5) { edges { cursor } }
   tokens(first: 5) { edges { cursor } }
   portals(first: 5) { edges { cursor } }
 }`
@@ -96,6 +104,30 @@ async function addMembers(alliance: Alliance): Promise<readonly TestMember[]> {
   return [capital, port, guild, committee, firm, nowhere, resting, gone, expelled, orphan]
 }
 
+/** Gives each of these the council, and each another office, over days that overlap; of the last one a term was struck. */
+async function addTerms({ db, clock }: Alliance, holders: readonly TestMember[]): Promise<void> {
+  const others = ['ROTATING_CHAIR', 'PERMANENT_CHAIR', 'SECRETARIAT_HOST'] as const
+  const terms = holders.flatMap(({ uuid }, i) => [
+    { memberId: uuid, office: 'COUNCIL' as const, fromDay: `202${i}-01-01`, untilDay: i % 2 ? '2027-01-01' : null },
+    { memberId: uuid, office: others[i % 3]!, fromDay: '2026-01-01', untilDay: i < 5 ? '2027-01-01' : '2026-01-01' },
+  ])
+  const at = clock.now
+  const rows = terms.map(term => ({ ...term, id: newUuid(), createdAt: at, updatedAt: at }))
+  await db.insertInto('officeTerms').values(rows).execute()
+  const changes = rows.map(({ id, office, fromDay, untilDay }) => ({
+    termId: id,
+    version: 1,
+    office,
+    fromDay,
+    untilDay,
+  }))
+  const made = { at, actor: 'test', change: 'GRANTED' as const, reason: '测试' }
+  await db
+    .insertInto('officeTermChanges')
+    .values(changes.map(change => ({ ...change, ...made })))
+    .execute()
+}
+
 /** Makes a small alliance of all that members, announcements and callers can be. Everything in it is invented. */
 export async function createWorld(alliance: Alliance): Promise<World> {
   const { db, clock } = alliance
@@ -136,6 +168,7 @@ export async function createWorld(alliance: Alliance): Promise<World> {
   )
   await sql`update regions set longitude = 104.06, latitude = 30 where code = ${places.chengdu}`.execute(db)
 
+  await addTerms(alliance, [capital!, guild!, committee!, firm!, resting!, gone!])
   const edited = await published(alliance, staff, {
     pinnedUntil: '2027-01-01T00:00:00Z',
     acknowledgeBy: '2026-12-01T00:00:00Z',
@@ -162,6 +195,12 @@ export async function createWorld(alliance: Alliance): Promise<World> {
   await done(alliance, officer, 'acknowledge', { id: announcements[3] })
   await done(alliance, officer, 'markRead', { id: announcements[2] })
   clock.now = new Date('2026-11-25T08:00:00Z')
+  const versions = [await opened(alliance, staff)]
+  const given = [await signed(alliance, guild!, versions[0]!), await signed(alliance, capital!, versions[0]!)]
+  versions.push(await opened(alliance, staff, { requiresRenewal: true }), await draftedVersion(alliance, staff))
+  for (const signer of [guild!, firm!]) given.push(await signed(alliance, signer, versions[1]!))
+  await changed(alliance, staff, 'countersign', { id: given[2]!.id })
+  await changed(alliance, staff, 'withdraw', { id: given[3]!.id, reason: '测试' })
 
   const actors = new Map<string, Actor>([
     ['anonymous', alliance.anonymous],
@@ -176,6 +215,7 @@ export async function createWorld(alliance: Alliance): Promise<World> {
   ])
   const found = new Map<string, string[]>()
   collectCursors(found, '', await alliance.as(staff).ask(cursorSources))
+  collectCursors(found, '', await alliance.as(officer).ask('{ inbox(first: 5) { edges { cursor } } }'))
   const tokens = await db.selectFrom('tokens').select('id').execute()
   const portals = await db.selectFrom('portals').select('id').execute()
   return {
@@ -183,7 +223,8 @@ export async function createWorld(alliance: Alliance): Promise<World> {
     ids: {
       member: all.map(one => one.id),
       announcement: announcements,
-      other: [writeId('Token', tokens[0]!.id), writeId('Portal', portals[0]!.id)],
+      version: versions.map(one => one.id),
+      other: [...given.map(one => one.id), writeId('Token', tokens[0]!.id), writeId('Portal', portals[0]!.id)],
       wrong: [
         writeId('City', newUuid()),
         writeId('Company', guild!.uuid),

@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { type DocumentNode, execute, isObjectType, type OperationDefinitionNode, parse, validate } from 'graphql'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
+import type { Db } from '../../src/database/client.ts'
+import type { PageArgs } from '../../src/database/page.ts'
 import { createContext, type Services } from '../../src/graphql/context.ts'
 import type { FieldRead } from '../../src/graphql/fields.ts'
 import { createPlanner } from '../../src/graphql/planner.ts'
@@ -16,8 +18,8 @@ let alliance: Alliance
 let world: World
 let services: Services
 let reading: Reading
-/** How often plain execution met a field of each sort in documents that were planned. */
-const met = new Map<string, number>()
+/** How often plain execution met a field, and one of each sort, in documents that were planned. */
+const met = new Map<string | object, number>()
 let isCounted = false
 
 const readOf = (field: { readonly extensions: object }) => (field.extensions as { read?: FieldRead }).read
@@ -38,7 +40,7 @@ beforeAll(async () => {
     const { resolve } = field
     const kind = readOf(field)?.kind ?? 'value'
     field.resolve = (...args) => {
-      if (isCounted) met.set(kind, (met.get(kind) ?? 0) + 1)
+      for (const what of isCounted ? [kind, field] : []) met.set(what, (met.get(what) ?? 0) + 1)
       return resolve!(...args)
     }
   }
@@ -133,6 +135,13 @@ function agreement() {
   })
 }
 
+/** Everything that is out, at the places of an inbox. */
+const selectPublished = (db: Db) =>
+  db
+    .selectFrom('announcements')
+    .innerJoin('announcements as place', 'place.id', 'announcements.id')
+    .where('announcements.publishedAt', 'is not', null) as never
+
 // The embedded database is several times as slow.
 const runs = { seed: 20261123, numRuns: onPostgres() ? 400 : 120 }
 
@@ -146,9 +155,14 @@ describe('a plan', () => {
     expect(counts.planned).toBeGreaterThan(0.85 * (counts.answers - counts.failed))
     expect(counts.failed).toBeGreaterThan(0.05 * counts.answers)
     // So often in each hundred documents.
-    const least = { value: 400, computed: 200, same: 40, related: 200, find: 80, each: 4, page: 60 }
+    const least = { value: 400, computed: 200, same: 40, related: 200, find: 80, each: 4, page: 120 }
     for (const [kind, often] of Object.entries(least))
       expect([kind, (met.get(kind) ?? 0) >= (often * runs.numRuns) / 100]).toEqual([kind, true])
+    const lists = Object.values(alliance.schema.getQueryType()!.getFields()).filter(field =>
+      field.type.toString().endsWith('Connection!'),
+    )
+    expect(lists.length).toBeGreaterThan(5)
+    if (onPostgres()) expect(lists.filter(list => !met.has(list)).map(({ name }) => name)).toEqual([])
   })
 
   /** Ways in which a plan could be wrong, each at one field. */
@@ -176,6 +190,23 @@ describe('a plan', () => {
       (read: FieldRead & { kind: 'page' }) => ({
         ...read,
         ask: (_, context) => read.ask({} as never, context),
+      }),
+    ],
+    [
+      'announcements that were not asked for',
+      'announcements',
+      (read: FieldRead & { kind: 'page' }) => ({
+        ...read,
+        ask: ({ after, last, before }: PageArgs, context) =>
+          read.ask({ after, last, before } satisfies PageArgs as never, context),
+      }),
+    ],
+    [
+      'the inbox of all',
+      'inbox',
+      (read: FieldRead & { kind: 'page' }) => ({
+        ...read,
+        listing: { ...read.listing, select: db => [selectPublished(db)] },
       }),
     ],
     [

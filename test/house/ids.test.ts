@@ -2,7 +2,17 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type IdType, newUuid, parseId, readId, writeId } from '../../src/ids.ts'
 
-const types: IdType[] = ['Region', 'City', 'Association', 'Company', 'Announcement', 'Token', 'Portal']
+const types: IdType[] = [
+  'Region',
+  'City',
+  'Association',
+  'Company',
+  'Announcement',
+  'Token',
+  'Portal',
+  'InitiativeVersion',
+  'Signature',
+]
 
 describe('ids', () => {
   it('come back as they were written', () => {

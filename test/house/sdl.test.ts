@@ -27,17 +27,26 @@ const rows: Record<string, { table: string; joined?: readonly string[] }> = {
   ReferenceRow: { table: 'member_references' },
   ProfileRevisionRow: { table: 'member_revisions', joined: ['by'] },
   TransitionRow: { table: 'membership_transitions', joined: ['by'] },
+  OfficeTermRow: { table: 'office_terms', joined: ['memberStatus'] },
+  OfficeTermChangeRow: { table: 'office_term_changes', joined: ['by'] },
   RegionRow: { table: 'regions' },
   TermRow: { table: 'vocabulary_terms' },
   TokenRow: { table: 'tokens', joined: ['holder', 'role'] },
   PortalRow: { table: 'portals' },
+  MailRow: { table: 'mails' },
+  OfficerRow: { table: 'officers', joined: ['name', 'email'] },
+  InvitationRow: { table: 'invitations', joined: ['by', 'revokedBy'] },
   AnnouncementRow: { table: 'announcements' },
   AnnouncementRevisionRow: { table: 'announcement_revisions', joined: ['by'] },
   RecipientRow: { table: 'announcement_recipients' },
+  InitiativeVersionRow: { table: 'initiative_versions' },
+  SignatureRow: { table: 'initiative_signatures', joined: ['state'] },
+  Certificate: { table: 'initiative_signatures', joined: ['state', 'membershipStatus', 'intact'] },
 }
 /** Row types that are no tables: an actor, and a fault of an input. */
 const objects: Record<string, readonly string[]> = {
   Actor: [],
+  AllianceDay: ['at'],
   InputFault: ['code'],
   RecipientRule: ['public', 'allMembers', 'kinds', 'regions'],
 }

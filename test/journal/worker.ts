@@ -8,6 +8,7 @@ import { makeExecutableSchema } from '@graphql-tools/schema'
 import { parse } from 'graphql'
 import { anonymous } from '../../src/access/actor.ts'
 import { createBearers } from '../../src/access/bearers.ts'
+import { plainEntry } from '../../src/access/entry.ts'
 import { openPostgres } from '../../src/database/client.ts'
 import { liveField } from '../../src/graphql/live.ts'
 import { createLiveHub } from '../../src/graphql/live-hub.ts'
@@ -53,7 +54,7 @@ const hub = createLiveHub({
       type Happening { cursor: String! subject: String! }`,
     resolvers: { Subscription: { happened } },
   }),
-  services: { db, feed, bearers: createBearers(), wake: sequencer.wake, now: () => new Date() },
+  services: { db, feed, bearers: createBearers(), entry: plainEntry, wake: sequencer.wake, now: () => new Date() },
   formatErrors: errors => errors,
   onError: unexpected,
 })

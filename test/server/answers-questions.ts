@@ -92,6 +92,32 @@ export function selectAllOf(
 /** What is asked of lists of members: the page that they begin with, and how many they are. */
 const listed = 'totalCount pageInfo { hasNextPage endCursor } nodes { id version profile { name } }'
 
+/** Of announcements: what decides on their lists, and not the cursors, which tell when paging began. */
+const announced = 'totalCount pageInfo { hasNextPage hasPreviousPage } nodes { id version title }'
+
+/** Lists of announcements by everything that they are filtered by. */
+export const announcementLists: readonly Question[] = [
+  '',
+  '(first: 1)',
+  '(last: 1)',
+  '(filter: { public: true, publishedSince: "2020-01-01T00:00:00Z" })',
+  '(filter: { public: false })',
+  '(filter: { statuses: [RETRACTED] })',
+  '(filter: { statuses: [DRAFT, SCHEDULED] })',
+  '(filter: { categories: [NOTICE], urgencies: [NORMAL, URGENT] })',
+  '(filter: { categories: [] })',
+  '(filter: { title: "改过" })',
+].map(args => ({ query: `{ announcements${args} { ${announced} } }`, variables: {} }))
+
+/** Lists of an inbox. */
+export const inboxLists: readonly Question[] = [
+  '',
+  '(first: 1)',
+  '(filter: { unread: true })',
+  '(filter: { unacknowledged: true })',
+  '(filter: { unacknowledged: true, categories: [NOTICE] })',
+].map(args => ({ query: `{ inbox${args} { ${announced} } }`, variables: {} }))
+
 /** Lists by everything that lists are filtered and ordered by. */
 export function listsOf(things: { readonly city: string; readonly since: string }): Question[] {
   const members = [
@@ -112,19 +138,40 @@ export function listsOf(things: { readonly city: string; readonly since: string 
     '(filter: { externalReference: { system: "crm", value: "7" } })',
   ]
   const city = `id version associations(first: 2) { ${listed} } companies(orderBy: { by: UPDATED, direction: DESC }, first: 1) { ${listed} }`
-  return [
+  const rest = [
     ...members.map(args => `{ members${args} { ${listed} } }`),
     // Without the id, and without anything of the rows.
     '{ members(first: 4) { nodes { profile { summary } } } }',
     '{ members(filter: { kinds: [CITY] }) { totalCount } }',
     `{ members(filter: { kinds: [CITY] }) { nodes { ... on City { ${city} } } } }`,
     `query ($city: ID!) { member(id: $city) { ... on City { ${city} } } }`,
-    '{ announcements { totalCount pageInfo { hasNextPage } nodes { id version title isPinned } } }',
-    '{ announcements(filter: { public: true, publishedSince: "2020-01-01T00:00:00Z" }) { totalCount nodes { id } } }',
-    '{ announcements(filter: { statuses: [RETRACTED] }) { totalCount nodes { id retractionReason } } }',
-    '{ announcements(filter: { title: "改过" }) { totalCount nodes { id title } } }',
+    '{ announcements { nodes { isPinned retractionReason } } }',
+    '{ alliance(at: "2026-02-01") { council { totalCount nodes { id version } } permanentChairs { nodes { version } } } }',
+    '{ officeTerms { totalCount pageInfo { endCursor } nodes { id version from until } } }',
+    '{ officeTerms(filter: { offices: [COUNCIL, PERMANENT_CHAIR], on: "2026-02-01" }) { totalCount nodes { id version } } }',
+    `query ($city: ID!) { officeTerms(filter: { member: $city }) { totalCount } }`,
     '{ regions(first: 5) { totalCount nodes { name province { name } parent { shortName } coordinates { longitude } } } }',
     '{ regions(filter: { name: "成都" }) { totalCount nodes { id name } } }',
     '{ vocabulary(name: FIELD) { code label } }',
   ].map(query => ({ query, variables: query.includes('$city') ? { city: things.city } : {} }))
+  return [...announcementLists, ...rest]
+}
+
+/** Lists of signatories and of versions of the initiative. */
+export const signatoryLists: readonly Question[] = [
+  '{ initiativeVersions { totalCount nodes { id number status title } } }',
+  ...[
+    '',
+    '(first: 1, orderBy: { by: SIGNED_AT, direction: DESC })',
+    '(filter: { regions: ["510000"], countersigned: true })',
+    '(filter: { states: [RENEWAL_DUE, RENEWED, WITHDRAWN] })',
+  ].map(args => `{ signatories${args} { totalCount nodes { id state memberName person countersignedAt } } }`),
+  // Without anything by which they are told apart.
+  '{ signatories { nodes { state } } }',
+].map(query => ({ query, variables: {} }))
+
+/** What an officer sees of signatures and others do not. */
+export const ownSignatures: Question = {
+  query: '{ signatories(filter: { states: [WITHDRAWN] }) { totalCount nodes { id state person code } } }',
+  variables: {},
 }

@@ -1,3 +1,4 @@
+import type { OfficerRole } from '../../src/access/permissions.ts'
 import { programRequest } from '../../src/access/request.ts'
 import { issueOfficerToken } from '../../src/access/tokens.ts'
 import type { Config } from '../../src/config.ts'
@@ -12,8 +13,8 @@ export interface Real extends Running {
   readonly staff: string
   /** As the program, which wakes the journal. */
   request(): ReturnType<typeof programRequest>
-  /** The secret of a token of a new officer of the member. */
-  officer(member: TestMember): Promise<string>
+  /** The secret of a token of a new officer of the member, a liaison without a role. */
+  officer(member: TestMember, role?: OfficerRole): Promise<string>
   /** Drafts an announcement; answers its id. Public unless told otherwise. */
   draft(audience?: object): Promise<string>
   /** Drafts and publishes a public announcement; answers its id. */
@@ -55,9 +56,9 @@ export async function runReal(settings: Partial<Config> = {}): Promise<Real> {
     alliance,
     staff,
     request,
-    officer: async member => {
+    officer: async (member, role = 'LIAISON') => {
       const person = { name: '联络员小谷', email: `liaison-${++made}@example.org` }
-      return (await issueOfficerToken(request(), { ...person, memberId: member.uuid, role: 'LIAISON' })).secret
+      return (await issueOfficerToken(request(), { ...person, memberId: member.uuid, role })).secret
     },
     draft,
     publish: async () =>

@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import { type Actor, anonymous, type Officer, type PortalKey, type Staff } from '../../src/access/actor.ts'
 import { reauthenticate } from '../../src/access/authenticate.ts'
 import { createBearers } from '../../src/access/bearers.ts'
+import { plainEntry } from '../../src/access/entry.ts'
 import type { OfficerRole, Permission } from '../../src/access/permissions.ts'
 import { programRequest, type Request } from '../../src/access/request.ts'
 import { issueOfficerToken, issuePortalKey, issueSecretariatToken, registerPortal } from '../../src/access/tokens.ts'
@@ -177,6 +178,7 @@ export async function createAlliance(): Promise<Alliance> {
     // No listener here: only the position is asked for.
     feed: { position: () => ({ epoch: '00000000-0000-7000-8000-000000000000', seq: 0 }) } as Services['feed'],
     bearers: createBearers(),
+    entry: plainEntry,
     wake: () => undefined,
     now: () => clock.now,
   }
@@ -262,13 +264,21 @@ export async function createAlliance(): Promise<Alliance> {
           (select count(*) from member_revisions) as revisions,
           (select count(*) from membership_transitions) as transitions,
           (select count(*) from member_references) as references,
+          (select json_agg(office_terms order by id) from office_terms) as office_terms,
+          (select count(*) from office_term_changes) as office_term_changes,
           (select count(*) from announcement_revisions) as announcement_revisions,
           (select count(*) from announcement_reads) as reads,
+          (select json_agg(v order by id) from initiative_versions v) as initiative,
+          (select json_agg(s order by id) from initiative_signatures s) as signatures,
           (select count(*) from idempotency_keys) as keys,
           (select count(*) from tokens where revoked_at is null) as tokens,
           (select count(*) from accounts) as accounts,
           (select json_agg(officers order by account_id, member_id) from officers) as officers,
           (select json_agg(portals order by id) from portals) as portals,
+          (select json_agg(invitations order by id) from invitations) as invitations,
+          (select count(*) from invitation_codes) as codes,
+          (select count(*) from account_identities) as identities,
+          (select count(*) from mails) as mails,
           (select count(*) from outbox) + (select seq from journal_head) as events`.execute(db)
       return rows[0]
     },

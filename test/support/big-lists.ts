@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { type Actor, anonymous } from '../../src/access/actor.ts'
 import { authenticate } from '../../src/access/authenticate.ts'
 import { createBearers } from '../../src/access/bearers.ts'
+import { plainEntry } from '../../src/access/entry.ts'
 import { findDue, findNextDue } from '../../src/announcements/store.ts'
 import { type Database, openPostgres } from '../../src/database/client.ts'
 import { refreshShares } from '../../src/database/shares.ts'
@@ -49,6 +50,16 @@ const directory = `query ($filter: MemberFilter, $orderBy: MemberOrder, $first: 
 }`
 const news = `query ($filter: AnnouncementFilter, $first: Int, $after: String) {
   announcements(filter: $filter, first: $first, after: $after) { nodes { id title } pageInfo { endCursor } }
+}`
+const terms = `query ($filter: OfficeTermFilter, $orderBy: OfficeTermOrder, $first: Int, $after: String) {
+  officeTerms(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+    nodes { id office from until isResting member { id profile { name } } } pageInfo { endCursor }
+  }
+}`
+const signatories = `query ($filter: SignatoryFilter, $orderBy: SignatoryOrder, $first: Int, $after: String) {
+  signatories(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+    nodes { id state memberName member { id } initiativeVersion { number } countersignedBy } pageInfo { endCursor }
+  }
 }`
 const inbox = `query ($filter: InboxFilter, $first: Int, $after: String) {
   inbox(filter: $filter, first: $first, after: $after) { nodes { id title receipt { readAt } } pageInfo { endCursor } }
@@ -116,11 +127,17 @@ interface Found {
   name: string
   lately: string
   officer: string
+  chair: string
+  chairKind: string
   portal: string
   widely: string
   edited: string
   busy: string
   busyKind: string
+  first: string
+  firstKind: string
+  firstVersion: string
+  lastVersion: string
   memberIds: string[]
 }
 
@@ -141,13 +158,17 @@ async function find({ db }: Database): Promise<Found> {
       (select names->>'zh-Hans' from members order by id offset 999 limit 1) as name,
       (select to_char(updated_at - interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') from members order by updated_at desc limit 1) as lately,
       (select member_id from tokens where kind = 'OFFICER' order by id limit 1) as officer,
+      (select member_id from office_terms group by 1 order by count(*) desc, 1 limit 1) as chair,
+      (select kind from members where id = (select member_id from office_terms group by 1 order by count(*) desc, 1 limit 1)) as chair_kind,
       (select id from portals order by id limit 1) as portal,
       (select announcement_id from announcement_recipients group by 1 order by count(*) desc limit 1) as widely,
       (select announcement_id from announcement_revisions group by 1 order by count(*) desc limit 1) as edited,
+      (select id from members order by id limit 1) as first,
+      (select kind from members order by id limit 1) as first_kind,
       (select member_id from member_revisions group by 1 order by count(*) desc limit 1) as busy,
-      (select kind from members where id = (select member_id from member_revisions group by 1 order by count(*) desc limit 1)) as busy_kind`.execute(
-    db,
-  )
+      (select kind from members where id = (select member_id from member_revisions group by 1 order by count(*) desc limit 1)) as busy_kind,
+      (select id from initiative_versions where number = 1) as first_version,
+      (select id from initiative_versions where status = 'OPEN') as last_version`.execute(db)
   const ids = await sql<{ id: string }>`select id from members where kind = 'COMPANY' order by id limit 100`.execute(db)
   return { ...rows[0]!, memberIds: ids.rows.map(({ id }) => writeId('Company', id)) }
 }
@@ -194,6 +215,37 @@ function lists(found: Found): ListAsked[] {
     }`,
     variables: { audience: { include: [rule] } },
   })
+  const chair = writeId(typeOf(found.chairKind), found.chair)
+  const officeTerms = (filter: object, isSearch = false) =>
+    (['FROM', 'UNTIL'] as const).flatMap(by =>
+      ['ASC', 'DESC'].map(direction => ({
+        name: `terms ${show(filter)} ${by} ${direction}`,
+        by: 'anonymous' as const,
+        path: ['officeTerms'],
+        document: terms,
+        variables: { filter, orderBy: { by, direction } },
+        // By the last day those that began early are looked for one by one.
+        isSearch: isSearch || (by === 'UNTIL' && 'until' in filter),
+      })),
+    )
+  const holders = (name: string, day: string) => ({
+    name: `${name} on ${day}`,
+    by: 'anonymous' as const,
+    path: ['alliance', name],
+    document: `query ($at: Date, $first: Int, $after: String) {
+      alliance(at: $at) { ${name}(first: $first, after: $after) { nodes { from member { id } } pageInfo { endCursor } } }
+    }`,
+    variables: { at: day },
+  })
+  const signed = (filter: object, by: Caller = 'anonymous') =>
+    ['ASC', 'DESC'].map(direction => ({
+      name: `signatories ${show(filter)} ${direction} ${by}`,
+      by,
+      path: ['signatories'],
+      document: signatories,
+      variables: { filter, orderBy: { by: 'SIGNED_AT', direction } },
+    }))
+  const version = (uuid: string) => writeId('InitiativeVersion', uuid)
   const ofCity = (args: string) => ({
     name: `bodies of cities ${args}`,
     by: 'anonymous' as const,
@@ -257,6 +309,53 @@ function lists(found: Found): ListAsked[] {
       }`,
       variables: { id: writeId(typeOf(found.busyKind), found.busy) },
     },
+    ...[
+      {},
+      { offices: ['COUNCIL'] },
+      { offices: ['SECRETARIAT_HOST'] },
+      { offices: ['PERMANENT_CHAIR', 'ROTATING_CHAIR', 'COUNCIL'] },
+      { member: chair },
+      { on: '2010-06-01' },
+      { on: '2010-06-01', offices: ['COUNCIL'] },
+      { until: '1990-01-01' },
+    ].flatMap(filter => officeTerms(filter)),
+    ...[
+      { from: '2030-01-01' },
+      { from: '2010-06-01', until: '2010-07-01', offices: ['ROTATING_CHAIR'] },
+      { member: chair, on: '2010-06-01' },
+    ].flatMap(filter => officeTerms(filter, true)),
+    ...['council', 'secretariatHosts', 'permanentChairs'].flatMap(name =>
+      ['1990-06-01', '2026-06-01'].map(day => holders(name, day)),
+    ),
+    {
+      name: 'terms of a member',
+      by: 'anonymous',
+      path: ['member', 'officeTerms'],
+      document: `query ($id: ID!, $first: Int, $after: String) {
+        member(id: $id) { officeTerms(first: $first, after: $after) { nodes { office } pageInfo { endCursor } } }
+      }`,
+      variables: { id: chair },
+    },
+    ...[
+      {},
+      ...alone.filter(filter => !('fields' in filter || 'capabilities' in filter || 'externalReference' in filter)),
+      ...combined.filter(filter => !('fields' in filter)),
+    ].flatMap(({ statuses: _, ...filter }: { statuses?: unknown }) => signed(filter)),
+    ...[
+      { version: version(found.firstVersion) },
+      { version: version(found.lastVersion), kinds: ['COMPANY'], regions: [found.city] },
+      { signedFrom: '2024-06-01T00:00:00Z' },
+      { signedUntil: '2023-02-01T00:00:00Z', regions: [found.province] },
+      { countersigned: true },
+      { countersigned: false, regions: [found.city] },
+      { states: ['VALID'] },
+      { states: ['RENEWAL_DUE'], kinds: ['CITY'] },
+      { states: ['RENEWED'], version: version(found.firstVersion) },
+      { states: ['VALID', 'RENEWAL_DUE', 'RENEWED'] },
+    ].flatMap(filter => signed(filter)),
+    ...[{}, { states: ['VALID', 'RENEWAL_DUE', 'RENEWED', 'WITHDRAWN'] }, { states: ['WITHDRAWN'] }].flatMap(filter =>
+      (['officer', 'secretariat'] as const).flatMap(by => signed(filter, by)),
+    ),
     audience({ allMembers: true }),
     audience({ regions: [found.city] }),
     ...[
@@ -270,6 +369,48 @@ function lists(found: Found): ListAsked[] {
       by: 'secretariat' as const,
       path: ['tokens'],
       document: tokens,
+      variables: { filter },
+    })),
+    ...[
+      {},
+      { roles: ['VIEWER'] },
+      { roles: ['REPRESENTATIVE', 'LIAISON'] },
+      { member: found.memberIds[0] },
+      { member: found.memberIds[0], roles: ['LIAISON'] },
+    ].flatMap(filter =>
+      (['secretariat', 'officer'] as const).map(by => ({
+        name: `officers ${show(filter)} ${by}`,
+        by,
+        path: ['officers'],
+        document: `query ($filter: OfficerFilter, $first: Int, $after: String) {
+          officers(filter: $filter, first: $first, after: $after) { nodes { id name member { id } } pageInfo { endCursor } }
+        }`,
+        variables: { filter },
+      })),
+    ),
+    ...[
+      {},
+      ...['PENDING', 'EXPIRED', 'ACCEPTED', 'REVOKED'].map(state => ({ states: [state] })),
+      { member: writeId(typeOf(found.firstKind), found.first) },
+      { member: writeId(typeOf(found.firstKind), found.first), states: ['EXPIRED', 'REVOKED'] },
+    ].map(filter => ({
+      name: `invitations ${show(filter)}`,
+      by: 'secretariat' as const,
+      path: ['invitations'],
+      document: `query ($filter: InvitationFilter, $first: Int, $after: String) {
+        invitations(filter: $filter, first: $first, after: $after) { nodes { id state by } pageInfo { endCursor } }
+      }`,
+      variables: { filter },
+      // The few of a state of one member are found among all of the member, or all of the state.
+      isSearch: 'member' in filter && 'states' in filter,
+    })),
+    ...[{}, { states: ['WAITING'] }, { states: ['FAILED', 'SENT'] }].map(filter => ({
+      name: `mails ${show(filter)}`,
+      by: 'secretariat' as const,
+      path: ['mails'],
+      document: `query ($filter: MailFilter, $first: Int, $after: String) {
+        mails(filter: $filter, first: $first, after: $after) { nodes { id state } pageInfo { endCursor } }
+      }`,
       variables: { filter },
     })),
     {
@@ -301,6 +442,7 @@ export async function openBigAlliance(connectionString: string, callers: BigCall
     db,
     feed: { position: () => ({ epoch: '00000000-0000-7000-8000-000000000000', seq: 0 }) } as Services['feed'],
     bearers: createBearers(),
+    entry: plainEntry,
     wake: () => undefined,
     now: () => new Date(),
   }

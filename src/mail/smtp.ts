@@ -1,0 +1,41 @@
+import type { MailRow } from './store.ts'
+
+/** A mail as it goes out. */
+export type Letter = Pick<MailRow, 'id' | 'recipient' | 'subject' | 'text'>
+
+/** Hands mails to a mail server. */
+export interface Transport {
+  /** Resolves once the server has taken it. @throws Error with the server's words, or what kept us from it */
+  send(letter: Letter): Promise<void>
+}
+
+/** How long each step of an attempt may take, in milliseconds, and how long all of it. */
+const patience = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 20_000, dnsTimeout: 10_000 }
+const wholePatience = 45_000
+
+/**
+ * Sends through the mail server of a URL such as `smtps://user:password@mail.example.org`, with a connection for each
+ * mail: they are few.
+ * @param from the sender, such as `元宇宙联盟 <office@example.org>`
+ */
+export function createSmtp(url: string, from: string): Transport {
+  const domain = /@([\w.-]+)>?\s*$/.exec(from)?.[1] ?? 'localhost'
+  return {
+    send: async ({ id, recipient, subject, text }) => {
+      // Loaded with the first mail: most starts send none.
+      const { createTransport } = await import('nodemailer')
+      const mailer = createTransport({ url, ...patience })
+      const { promise: tooLate, reject } = Promise.withResolvers<never>()
+      const limit = setTimeout(() => reject(new Error('The mail server took too long.')), wholePatience)
+      try {
+        // An address as an object is one address, whatever it looks like.
+        const to = { name: '', address: recipient }
+        const sending = mailer.sendMail({ from, to, subject, text, messageId: `<${id}@${domain}>` })
+        await Promise.race([sending, tooLate])
+      } finally {
+        clearTimeout(limit)
+        mailer.close()
+      }
+    },
+  }
+}

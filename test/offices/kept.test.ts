@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { put } from '../server/answers-story.ts'
+import { put, settle } from '../server/answers-story.ts'
 import { type Real, runReal } from '../server/real.ts'
 import { type Offices, officesOf } from './story.ts'
 
@@ -27,6 +27,8 @@ it('who holds what today is kept until midnight in Shanghai, and who held it on 
       },
     },
   })
+  // The journal tells once more of what this process changed before.
+  await settle(running)
   clock.now = new Date('2026-11-23T15:00:00Z')
   const [today, fixed] = [held('2026-11-23', one), held('2026-11-23', one)]
   expect(await asked('')).toMatchObject({ data: today, isKept: false })
@@ -47,6 +49,7 @@ it('whether a term rests is kept until midnight in Shanghai, too', async () => {
   const asked = () =>
     put(running, 'query ($id: ID!) { member(id: $id) { officeTerms { nodes { isResting } } } }', { id: resting.id })
   const told = (isResting: boolean) => ({ member: { officeTerms: { nodes: [{ isResting }] } } })
+  await settle(running)
   clock.now = new Date('2026-11-24T15:00:00Z')
   expect(await asked()).toMatchObject({ data: told(false), isKept: false })
   expect(await asked()).toMatchObject({ data: told(false), isKept: true })

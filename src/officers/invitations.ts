@@ -65,6 +65,27 @@ export function demandRank({ actor }: Request, role: OfficerRole, field: readonl
   refuse('INVALID', field, `${role} is above your own role.`, `${role} 高于您自己的角色。`)
 }
 
+/**
+ * Holds the actor's own office until the transaction ends: between the look at its token and this moment somebody may have
+ * taken it away, and with it what the actor invited.
+ * @throws Forbidden when it did
+ */
+async function demandOffice(tx: Tx, { actor }: Request): Promise<void> {
+  if (actor.kind !== 'OFFICER') return
+  const office = await tx
+    .selectFrom('officers')
+    .select('role')
+    .where('accountId', '=', actor.accountId)
+    .where('memberId', '=', actor.memberId)
+    .forShare()
+    .executeTakeFirst()
+  if (office?.role !== actor.role) throw roleChanged()
+}
+
+/** For an officer whose role is not any more what its token said a moment ago. */
+export const roleChanged = () =>
+  new Forbidden(text('Your role has just changed. Ask again.', '您的角色刚刚发生变化，请重新提交。'))
+
 /** Whether the person has already what it would be invited to. */
 async function isIn(tx: Tx, { memberId, email }: { memberId: string | null; email: string }): Promise<boolean> {
   const account = tx.selectFrom('accounts').select('accounts.id').where('accounts.email', '=', email)
@@ -169,6 +190,7 @@ export async function inviteOfficer(
   const expiresAt = endOf(request.now, input.expiresAt, [...path, 'expiresAt'])
   const { memberId, role, locale } = input
   return change(request, async (tx, report) => {
+    await demandOffice(tx, request)
     const { names } = await demandPresence(tx, memberId, [...path, 'member'])
     demandManager(request, memberId)
     demandRank(request, role, [...path, 'role'])
@@ -257,6 +279,7 @@ export async function resendInvitation(
 ): Promise<Invited> {
   const expiresAt = endOf(request.now, asked, ['expiresAt'])
   return change(request, async (tx, report) => {
+    await demandOffice(tx, request)
     const invitation = await hold(tx, request, id)
     const { memberId, email, role } = invitation
     const state = stateOf(invitation, request.now)
@@ -286,6 +309,7 @@ export async function revokeInvitation(request: Request, id: string, reason?: st
   const revokedReason = check.optionalText(reason, ['reason'], 500)
   check.done()
   return change(request, async (tx, report) => {
+    await demandOffice(tx, request)
     const invitation = await hold(tx, request, id)
     if (invitation.acceptedAt)
       refuse(

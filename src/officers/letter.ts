@@ -7,8 +7,11 @@ const roles = {
   zh: { REPRESENTATIVE: '代表', LIAISON: '联络员', VIEWER: '查看者' },
 } as const
 
-/** One line, whatever a name has in it: else whoever invites could write more of the mail than a name. */
-const oneLine = (text: string) => text.replace(/\s+/g, ' ')
+/**
+ * One line without marks, whatever a name has in it: else whoever invites could write more of the mail than a name, or
+ * have the code put where it is carried away, such as into a link.
+ */
+const oneLine = (text: string) => text.replace(/[\s⟦⟧]+/g, ' ')
 
 /** The mail of an invitation, in its language. @param member the names of the member; null for an invitation of staff */
 export function writeLetter(

@@ -3,11 +3,11 @@ import type { OfficerRole } from '../access/permissions.ts'
 import { change, type Report, type Request } from '../access/request.ts'
 import { demandPresence, revokeTokens } from '../access/tokens.ts'
 import type { Tx } from '../database/client.ts'
-import { Forbidden, NotFound, refuse, text } from '../errors.ts'
+import { NotFound, refuse, text } from '../errors.ts'
 import { checkInput } from '../input.ts'
 import type { Events } from '../journal/catalog.ts'
 import { revokePendingOf } from './invitation-store.ts'
-import { demandManager, demandRank, reportInvitation } from './invitations.ts'
+import { demandManager, demandRank, reportInvitation, roleChanged } from './invitations.ts'
 import { keepsRepresentative } from './policy.ts'
 import { findOfficer, findTokensOf, holdOfficers, type OfficerRow } from './store.ts'
 
@@ -62,8 +62,7 @@ async function holdForChange(tx: Tx, request: Request, id: string): Promise<{ of
   demandManager(request, seen.memberId)
   const { officers, own } = await holdAll(tx, request, seen.memberId)
   // Between the look at its token and this moment somebody may have taken the role away.
-  if (actor.kind === 'OFFICER' && own?.role !== actor.role)
-    throw new Forbidden(text('Your role has just changed. Ask again.', '您的角色刚刚发生变化，请重新提交。'))
+  if (actor.kind === 'OFFICER' && own?.role !== actor.role) throw roleChanged()
   const officer = officers.find(one => one.id === id)
   if (!officer) throw noSuchOfficer()
   demandRank(request, officer.role, ['id'])
@@ -158,6 +157,7 @@ export async function leaveMember(request: Request): Promise<void> {
     const { officers, own } = await holdOwn(tx, request)
     demandRepresentative(officers, own, null, [])
     await end(tx, report, request, own, 'LEFT', 'left')
+    await revokeInvited(tx, report, request, own)
   })
 }
 
@@ -183,6 +183,7 @@ export async function handOver(
     if (to.role !== 'REPRESENTATIVE') await setRole(tx, report, to, 'REPRESENTATIVE')
     if (input.leave) await end(tx, report, request, own, 'LEFT', 'handed over')
     else await setRole(tx, report, own, 'LIAISON')
+    await revokeInvited(tx, report, request, own)
     return { to: to.id, own: input.leave ? null : own.id }
   })
 }

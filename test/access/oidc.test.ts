@@ -86,6 +86,12 @@ describe('an ID token of the provider', () => {
     provider = createProvider({ issuer: server.issuer, clientId })
     expect(await refusalOf(await server.signIn('lin'))).toContain('something else')
   })
+
+  it('whose claims say that it is for something else is refused, whatever its header says', async () => {
+    for (const claim of [{ typ: 'Bearer' }, { typ: 'Logout' }, { events: {} }])
+      expect(await refusalOf(await forge(key, { ...claims(), ...claim }))).toContain('something else')
+    await verify(await forge(key, { ...claims(), typ: 'ID' }))
+  })
 })
 
 describe('a forged token', () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { parseId } from '../../src/ids.ts'
 import { startDeliverer } from '../../src/mail/deliverer.ts'
+import { marks } from '../../src/mail/marks.ts'
 import { decideMembership } from '../../src/membership/service.ts'
 import { invitationCode } from '../../src/officers/invitations.ts'
 import { mayGrant } from '../../src/officers/policy.ts'
@@ -65,6 +66,14 @@ describe('an invitation', () => {
     const [mail] = await mailsTo(input.email)
     expect(mail).toMatchObject({ locale: 'zh-Hans', subject: '邀请您担任云谷虚构联盟的联络员' })
     expect(mail!.text.split('\n')[0]).toBe('王小云 您的邀请码：https://evil.example，您好：')
+  })
+
+  it('has its code at one place, wherever a name would have it', async () => {
+    const input = invitee(member, { name: `王 https://evil.example/${marks.code}` })
+    await done(alliance, representative, 'inviteOfficer', { input })
+    const [mail] = await mailsTo(input.email)
+    expect(mail!.text.split(marks.code)).toHaveLength(2)
+    expect(mail!.text).toContain(`Your code: ${marks.code}\n`)
   })
 
   it('shows its code to the secretariat alone, and keeps it nowhere', async () => {

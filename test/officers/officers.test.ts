@@ -115,6 +115,22 @@ describe('a change of role', () => {
     expect(await states(invitation!.id)).toEqual({ state: 'REVOKED' })
     expect(await states(mine.invitation!.id)).toEqual({ state: 'PENDING' })
   })
+
+  it('is felt by what the officer was about to do with its invitations', async () => {
+    const second = await alliance.officerOf(member, 'REPRESENTATIVE')
+    const { invitation } = await done(alliance, representative, 'inviteOfficer', { input: invitee(member) })
+    await done(alliance, representative, 'changeOfficerRole', { id: await idOf(second), role: 'LIAISON' })
+    const before = await alliance.traces()
+    // As one who was let in a moment before, and whose request comes to its transaction now.
+    for (const [mutation, variables] of [
+      ['inviteOfficer', { input: invitee(member) }],
+      ['inviteOfficers', { input: [invitee(member)] }],
+      ['resendInvitation', { id: invitation!.id }],
+      ['revokeInvitation', { id: invitation!.id }],
+    ] as const)
+      expect(errorCodes(await alliance.as(second).query(mutations[mutation], variables))).toEqual(['FORBIDDEN'])
+    expect(await alliance.traces()).toEqual(before)
+  })
 })
 
 describe('removing an officer', () => {
@@ -167,6 +183,22 @@ describe('removing an officer', () => {
 })
 
 describe('leaving and handing over', () => {
+  it.each(['leaveMember', 'handOver'] as const)(
+    'by %s takes what the officer invited, and is pending, with it',
+    async mutation => {
+      const second = await alliance.officerOf(member, 'REPRESENTATIVE')
+      const { invitation } = await done(alliance, second, 'inviteOfficer', { input: invitee(member) })
+      const mine = await done(alliance, representative, 'inviteOfficer', { input: invitee(member) })
+      const input = mutation === 'handOver' ? { input: { to: await idOf(liaison) } } : {}
+      await done(alliance, second, mutation, input)
+      const state = async (id: string) =>
+        (await alliance.as(staff).ask('query ($id: ID!) { node(id: $id) { ... on Invitation { state } } }', { id }))
+          .node
+      expect(await state(invitation!.id)).toEqual({ state: 'REVOKED' })
+      expect(await state(mine.invitation!.id)).toEqual({ state: 'PENDING' })
+    },
+  )
+
   it('an officer leaves by itself', async () => {
     const viewer = await alliance.officerOf(member, 'VIEWER')
     const id = await idOf(viewer)

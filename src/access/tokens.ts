@@ -113,8 +113,31 @@ export async function demandPresence(
 }
 
 /**
+ * Holds the officers of a member until the transaction ends.
+ * @throws InputRefused when the account is the last representative, and is to be one no more
+ */
+async function demandOther(tx: Tx, accountId: string, memberId: string, role: OfficerRole): Promise<void> {
+  const officers = await tx
+    .selectFrom('officers')
+    .select(['accountId', 'role'])
+    .where('memberId', '=', memberId)
+    .orderBy('accountId')
+    .forUpdate()
+    .execute()
+  const representatives = officers.filter(officer => officer.role === 'REPRESENTATIVE')
+  if (role === 'REPRESENTATIVE' || representatives.length !== 1 || representatives[0]!.accountId !== accountId) return
+  refuse(
+    'WRONG_STATUS',
+    ['input', 'role'],
+    'This is the last representative of the member. Make somebody else representative first.',
+    '这是该成员的最后一位代表，请先任命其他代表。',
+  )
+}
+
+/**
  * Issues a token to an officer and gives the officer the role in the member.
- * @throws InputRefused for an unknown member or one that has left, a bad name, address or end
+ * @throws InputRefused for an unknown member or one that has left, a bad name, address or end, and a role that would
+ * leave the member without a representative
  */
 export async function issueOfficerToken(
   request: Request,
@@ -130,6 +153,7 @@ export async function issueOfficerToken(
       isSecretariat: false,
       createdAt: request.now,
     })
+    await demandOther(tx, accountId, input.memberId, input.role)
     await tx
       .insertInto('officers')
       .values({ accountId, memberId: input.memberId, role: input.role, createdAt: request.now })

@@ -227,7 +227,8 @@ export const announcementList = listing(
 
     // What a text finds is looked at one by one.
     const isOpen = !isStaff(actor) && route.parts === undefined
-    const listed = [listedAt(db, route, isOpen, sorting)]
+    // What is open to all is public: a list of what is not has none of it.
+    const listed = isOpen && filter.isInternal ? [] : [listedAt(db, route, isOpen, sorting)]
     const memberId = readingMember(actor)
     // A list of public ones has nothing that is not.
     if (isOpen && memberId !== null && !filter.isPublic)

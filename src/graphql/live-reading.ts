@@ -32,6 +32,11 @@ export interface Readings {
   use<T>(audience: Audience, actor: Actor, event: JournalEvent, work: (reading: Reading) => Promise<T>): Promise<T>
 }
 
+/**
+ * How long those who come join a reading, in milliseconds: what it has read is not read again. Listeners who catch up one
+ * after the other could else be told for long what is not so any more.
+ */
+const joinable = 1_000
 /** How many groups are answered at once: what is done for one takes some microseconds. */
 const batch = 200
 
@@ -57,7 +62,7 @@ function payloadKey(payload: object): string {
 
 /** Makes the readings, none at first. @param gate lets only so many batches be answered at once */
 export function createReadings(services: Services, gate: Gate, pace: Pace): Readings {
-  const readings = new Map<string, { readonly reading: Reading; users: number }>()
+  const readings = new Map<string, { readonly reading: Reading; readonly since: number; users: number }>()
 
   function open({ isPersonal, operation, epoch }: Audience, actor: Actor, event: JournalEvent): Reading {
     const caller = { actor: isPersonal ? actor : impersonal(actor), locale: operation.locale }
@@ -107,7 +112,10 @@ export function createReadings(services: Services, gate: Gate, pace: Pace): Read
   return {
     use: async (audience, actor, event, work) => {
       const key = `${audience.epoch} ${event.seq} ${visibilityKey(actor, audience.isPersonal)}`
-      const used = readings.get(key) ?? { reading: open(audience, actor, event), users: 0 }
+      const known = readings.get(key)
+      const now = performance.now()
+      const used =
+        known && now - known.since < joinable ? known : { reading: open(audience, actor, event), since: now, users: 0 }
       readings.set(key, used)
       const forget = () => {
         if (readings.get(key) === used) readings.delete(key)

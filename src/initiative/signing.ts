@@ -150,8 +150,9 @@ export function signInitiative(
 export function countersignSignature(request: Request, id: string): Promise<SignatureRow> {
   demandStaff(request.actor)
   return change(request, async (tx, report) => {
-    const { memberId, countersignedAt, ...signature } = await holdSignature(tx, request, id)
+    const { memberId, countersignedAt, isLeft, ...signature } = await holdSignature(tx, request, id)
     checkStanding(signature)
+    if (isLeft) refuse('WRONG_STATUS', ['id'], 'The member has left the alliance.', '该成员已离开联盟。')
     if (countersignedAt === null) {
       await updateSignature(tx, id, { countersignedAt: request.now, countersignedBy: actorReference(request.actor) })
       await report({ type: 'initiative.countersigned', subject: id, detail: { memberId }, audience: 'SUBJECT' })

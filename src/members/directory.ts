@@ -140,8 +140,11 @@ function pageOrder(order: MemberOrder | null | undefined, { facets, changes, isF
   }
 }
 
-/** How many ways are kept, and how long what is asked may be, in characters of JSON: portals ask the same lists all day. */
-const mostWays = 500
+/**
+ * How much of ways is kept, counted in the values of their filters with ten for the rest, and how long what is asked may
+ * be, in characters of JSON: portals ask the same lists all day.
+ */
+const mostKept = 10_000
 const longestKey = 500
 
 type Ways = LRUCache<string, Asked<MemberRoute>>
@@ -152,7 +155,7 @@ const kept = new WeakMap<Shares, Ways>()
 function waysBy(shares: Shares): Ways {
   const known = kept.get(shares)
   if (known) return known
-  const ways: Ways = new LRUCache({ max: mostWays })
+  const ways: Ways = new LRUCache({ maxSize: mostKept, sizeCalculation: ({ shape }) => 10 + (shape?.values.size ?? 0) })
   kept.set(shares, ways)
   return ways
 }

@@ -46,7 +46,7 @@ export const officeTermList = listing(
       terms = terms.where(sql<SqlBool>`office_terms.member_id = (${seen})`)
     }
     if (on) terms = terms.where(sql<SqlBool>`${days} @> ${on}::date`)
-    if (from) terms = terms.where(sql<SqlBool>`coalesce(office_terms.until_day > ${from}::date, true)`)
+    if (from) terms = terms.where(sql<SqlBool>`${days} && daterange(${from}::date, null)`)
     if (until) terms = terms.where(sql<SqlBool>`office_terms.from_day < ${until}::date`)
     return offices ? offices.map(({ office }) => terms.where(sql<SqlBool>`office_terms.office = ${office}`)) : terms
   },

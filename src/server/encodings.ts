@@ -24,7 +24,14 @@ export function encodingOf({ headers }: FastifyRequest): Encoding | null {
 const byBrotli = promisify<Buffer, BrotliOptions, Buffer>(brotliCompress)
 const byGzip = promisify<Buffer, Buffer>(gzip)
 
-/** The body in this encoding, made on another thread. */
-export function encode(body: Buffer, encoding: Encoding): Promise<Buffer> {
-  return encoding === 'br' ? byBrotli(body, brotliOptions) : byGzip(body)
+/**
+ * The body in this encoding, made on another thread, or as it is; in memory of its own. What zlib and short texts hand out
+ * are slices of chunks of some kilobytes, which whoever keeps them would keep whole.
+ */
+export async function encode(body: Buffer, encoding: Encoding | null): Promise<Buffer> {
+  const encoded =
+    encoding === null ? body : encoding === 'br' ? await byBrotli(body, brotliOptions) : await byGzip(body)
+  const own = Buffer.allocUnsafeSlow(encoded.length)
+  encoded.copy(own)
+  return own
 }

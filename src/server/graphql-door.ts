@@ -28,7 +28,7 @@ function questionOf(request: FastifyRequest): string | null {
   const { method, url, headers, body } = request
   const { accept = '', 'content-type': contentType = '' } = headers
   let written = ''
-  if (method === 'POST' && Buffer.isBuffer(body)) written = body.toString('latin1')
+  if (method === 'POST' && Buffer.isBuffer(body) && body.length <= longestQuestion) written = body.toString('latin1')
   else if (method !== 'GET' || !isPreflighted(request)) return null
   const question = `${method} ${url}\n${accept}\n${contentType}\n${written}`
   return question.length > longestQuestion ? null : question
@@ -70,7 +70,7 @@ async function packed(
   const contentType = String(reply.getHeader('content-type'))
   const tag = method === 'GET' ? tagOf(contentType, body) : null
   const encoding = body.length < shortestToCompress ? null : accepted
-  return { body: encoding ? await encode(body, encoding) : body, contentType, encoding, tag, name, cost }
+  return { body: await encode(body, encoding), contentType, encoding, tag, name, cost }
 }
 
 /** Makes what answers GraphQL over HTTP: with an answer that was kept, else by Apollo. */

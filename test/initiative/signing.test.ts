@@ -257,6 +257,22 @@ describe('countersigning', () => {
       expect((await alliance.as(actor).ask(one, { id })).node).toMatchObject({ countersignedBy: by })
   })
 
+  it('is refused for a member that has left', async () => {
+    const { id } = await signed(alliance, member, open)
+    await decide(alliance, member, 'WITHDRAW')
+    const before = await alliance.traces()
+    for (const [locale, message] of [
+      ['en', 'has left the alliance'],
+      ['zh-Hans', '已离开联盟'],
+    ] as const) {
+      const { userErrors } = await call(alliance, staff, 'countersign', { id }, locale)
+      expect(userErrors).toMatchObject([
+        { code: 'WRONG_STATUS', field: ['id'], message: expect.stringContaining(message) },
+      ])
+    }
+    expect(await alliance.traces()).toEqual(before)
+  })
+
   it('is refused for what no longer stands', async () => {
     const renewed = await signed(alliance, member, open)
     open = await opened(alliance, staff)

@@ -1,8 +1,10 @@
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { EventType, NewEvent } from '../../src/journal/catalog.ts'
 import { startKeeping } from '../../src/reads/keeping.ts'
 import { changeTag, listTag, rowTag } from '../../src/reads/source.ts'
 import { createAnswers } from '../../src/server/answers.ts'
+import { encode } from '../../src/server/encodings.ts'
 // The nouns that declare what their events alter.
 import '../../src/members/reads.ts'
 import '../../src/regions/reads.ts'
@@ -158,3 +160,16 @@ describe('kept answers', () => {
     expect(store.sizes().answers).toBe(answers)
   })
 })
+
+it.each([null, 'gzip', 'br'] as const)(
+  'a body in the encoding %s takes no more memory than its bytes',
+  async encoding => {
+    for (const length of [20, 2_000, 60_000]) {
+      const body = Buffer.from('元'.repeat(length))
+      const encoded = await encode(body, encoding)
+      expect(encoded.buffer.byteLength).toBe(encoded.length)
+      const decode = { gzip: gunzipSync, br: brotliDecompressSync }
+      expect((encoding ? decode[encoding](encoded) : encoded).equals(body)).toBe(true)
+    }
+  },
+)

@@ -274,6 +274,7 @@ function lists(found: Found): ListAsked[] {
         { urgencies: ['URGENT', 'CRITICAL'], categories: ['EVENT', 'POLICY'] },
         { statuses: ['RETRACTED'] },
         { public: true },
+        { public: false },
         { publishedSince: '2020-06-01T00:00:00Z' },
         { publishedSince: '2099-06-01T00:00:00Z' },
       ].map(filter => announcements(filter, by)),

@@ -36,6 +36,7 @@ export const mappers = {
   Portal: '../access/store.ts#PortalRow',
   Mail: '../mail/store.ts#MailRow',
   Officer: '../officers/store.ts#OfficerRow',
+  Staff: '../officers/staff.ts#StaffRow',
   Invitation: '../officers/invitation-store.ts#InvitationRow',
   InvitationOffer: '../officers/invitation-store.ts#InvitationRow',
   Announcement: '../announcements/store.ts#AnnouncementRow',

@@ -30,12 +30,41 @@ export async function isLinked(tx: Tx, accountId: string, issuer: string): Promi
   return found !== undefined
 }
 
+/** Whether an account acts for a member or is of the staff: who is linked to it has all of that. */
+export async function hasRights(tx: Tx, accountId: string): Promise<boolean> {
+  const office = tx.selectFrom('officers').select('officers.id').where('officers.accountId', '=', accountId)
+  const found = await tx
+    .selectFrom('accounts')
+    .select('id')
+    .where('id', '=', accountId)
+    .where(eb => eb.or([eb('isSecretariat', '=', true), eb.exists(office)]))
+    .executeTakeFirst()
+  return found !== undefined
+}
+
+/** Whether an account is of the staff; it stays so until the transaction ends. */
+export async function holdStaffAccount(tx: Tx, accountId: string): Promise<boolean> {
+  const found = await tx
+    .selectFrom('accounts')
+    .select('id')
+    .where('id', '=', accountId)
+    .where('isSecretariat', '=', true)
+    .forShare()
+    .executeTakeFirst()
+  return found !== undefined
+}
+
 /** Links a sign-in to an account, unless it is linked already. Answers the UUID of the account that it is linked to. */
-export async function linkAccount(tx: Tx, identity: Identity, accountId: string, linkedAt: Date): Promise<string> {
+export async function linkAccount(
+  tx: Tx,
+  { issuer, subject }: Identity,
+  accountId: string,
+  linkedAt: Date,
+): Promise<string> {
   await tx
     .insertInto('accountIdentities')
-    .values({ ...identity, accountId, linkedAt })
+    .values({ issuer, subject, accountId, linkedAt })
     .onConflict(conflict => conflict.doNothing())
     .execute()
-  return (await findLinkedAccount(tx, identity))!.id
+  return (await findLinkedAccount(tx, { issuer, subject }))!.id
 }

@@ -7,13 +7,19 @@ export interface Identity {
   readonly subject: string
 }
 
+/** The same, with what an ID token tells of its bearer. */
+export interface Verified extends Identity {
+  /** The mail address, in lower case, that the provider has verified; null when it says so of none. */
+  readonly verifiedEmail: string | null
+}
+
 /** An OpenID Connect provider: where the alliance's people sign in. */
 export interface Provider {
   /**
    * Whom an ID token is of.
    * @throws InputRefused for a token that is not valid here and now; Unavailable when the provider is out of reach
    */
-  verify(idToken: string, now: Date): Promise<Identity>
+  verify(idToken: string, now: Date): Promise<Verified>
 }
 
 /** With keys that only the provider has: with a shared secret, or without any key, others could sign. */
@@ -138,11 +144,14 @@ export function createProvider(options: {
           requiredClaims: ['sub', 'exp', 'iat'],
         })
         // Access and logout tokens of the provider are signed with the same keys.
-        if (protectedHeader.typ !== undefined && protectedHeader.typ.toUpperCase() !== 'JWT')
+        const kinds = [protectedHeader.typ, payload.typ].filter(kind => kind !== undefined)
+        if (payload.events !== undefined || !kinds.every(kind => /^(jwt|id)$/i.test(String(kind))))
           invalid('it is a token for something else.', '其为其他用途的令牌。')
         if (!isForUs(payload, clientId)) invalid('it is meant for another service.', '其受众不是本服务。')
         if (!payload.sub) return invalid('its claim "sub" is missing or wrong.', '其声明“sub”缺失或有误。')
-        return { issuer, subject: payload.sub }
+        const isVerified = payload.email_verified === true && typeof payload.email === 'string'
+        const verifiedEmail = isVerified ? String(payload.email).trim().toLowerCase() : null
+        return { issuer, subject: payload.sub, verifiedEmail }
       } catch (error) {
         return refuseToken(error)
       }

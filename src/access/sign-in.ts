@@ -1,7 +1,7 @@
 import { InputRefused, refuse, text, Unauthenticated } from '../errors.ts'
 import type { Actor } from './actor.ts'
 import type { Entry } from './entry.ts'
-import { type AccountRow, findLinkedAccount } from './identities.ts'
+import { type AccountRow, findLinkedAccount, holdStaffAccount } from './identities.ts'
 import type { MembershipStatus, OfficerRole } from './permissions.ts'
 import { change, type Request } from './request.ts'
 import { findOffices, holdOffice, type OfficeRow } from './store.ts'
@@ -36,12 +36,15 @@ export function arriving(
   return office ? { ...who, ...office, kind: 'OFFICER' } : { ...who, kind: 'SECRETARIAT' }
 }
 
+const refuseStaff = (): never =>
+  refuse('INVALID', ['input', 'staff'], 'You are not of the secretariat’s staff.', '您不是秘书处人员。')
+
 /** The office that is meant; null for the staff. @throws InputRefused when there is none, or one must be chosen */
 function choose(account: AccountRow, offices: readonly OfficeRow[], input: SignInInput): OfficeRow | null {
   const { member, isStaff } = input
   if (isStaff) {
     if (account.isSecretariat) return null
-    refuse('INVALID', ['input', 'staff'], 'You are not of the secretariat’s staff.', '您不是秘书处人员。')
+    refuseStaff()
   }
   if (member) {
     const named = offices.find(({ memberId, kind }) => memberId === member.id && kind === (member.kind ?? kind))
@@ -99,6 +102,7 @@ export async function signIn(
   const expiresAt = new Date(now.getTime() + sessionLife)
   return change(self, async (tx, report) => {
     if (!office) {
+      if (!(await holdStaffAccount(tx, account.id))) refuseStaff()
       const { secret } = await insertToken(tx, report, self, { kind: 'SECRETARIAT', accountId: account.id, expiresAt })
       return { secret, expiresAt, choices: [] }
     }

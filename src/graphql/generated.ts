@@ -9,6 +9,7 @@ import type { TermRow } from '../vocabularies/store.ts';
 import type { TokenRow, PortalRow } from '../access/store.ts';
 import type { MailRow } from '../mail/store.ts';
 import type { OfficerRow } from '../officers/store.ts';
+import type { StaffRow } from '../officers/staff.ts';
 import type { InvitationRow } from '../officers/invitation-store.ts';
 import type { AnnouncementRow } from '../announcements/store.ts';
 import type { AnnouncementRevisionRow } from '../announcements/revisions.ts';
@@ -154,6 +155,8 @@ export type Query = {
   member: Maybe<Member>;
   /** The directory of members. */
   members: MemberConnection;
+  /** The secretariat's staff, the oldest account first. */
+  staff: StaffConnection;
   /** Those who act for members, the first come first: for an officer those of the own member, for the secretariat all. */
   officers: OfficerConnection;
   /** Invitations, the latest first, those past their time included: for a representative those of the own member, for the secretariat all. */
@@ -288,6 +291,15 @@ export type QueryMemberArgs = {
 export type QueryMembersArgs = {
   filter: InputMaybe<MemberFilter>;
   orderBy: InputMaybe<MemberOrder>;
+  first: InputMaybe<Scalars['Int']['input']>;
+  after: InputMaybe<Scalars['String']['input']>;
+  last: InputMaybe<Scalars['Int']['input']>;
+  before: InputMaybe<Scalars['String']['input']>;
+};
+
+
+/** All that can be asked. */
+export type QueryStaffArgs = {
   first: InputMaybe<Scalars['Int']['input']>;
   after: InputMaybe<Scalars['String']['input']>;
   last: InputMaybe<Scalars['Int']['input']>;
@@ -436,6 +448,8 @@ export type Mutation = {
   inviteOfficers: InviteOfficersPayload;
   /** Invites somebody by mail to the secretariat's staff. */
   inviteStaff: InvitationPayload;
+  /** Removes somebody from the secretariat's staff: the tokens as staff end, the sockets close, and the invitations that the person made and are pending are revoked. The staff keeps one. */
+  removeStaff: RemoveStaffPayload;
   /** Sends a pending or expired invitation anew, with a new code: the old one ends. */
   resendInvitation: InvitationPayload;
   /** Takes an invitation back that was not accepted. Doing so again changes nothing. */
@@ -698,6 +712,13 @@ export type MutationInviteStaffArgs = {
 
 
 /** All that can be changed. */
+export type MutationRemoveStaffArgs = {
+  email: Scalars['String']['input'];
+  reason: Scalars['String']['input'];
+};
+
+
+/** All that can be changed. */
 export type MutationResendInvitationArgs = {
   id: Scalars['ID']['input'];
   expiresAt: InputMaybe<Scalars['DateTime']['input']>;
@@ -824,7 +845,7 @@ export type Permission =
   | 'INBOX_READ'
   /** Acknowledge announcements for the own member. */
   | 'ANNOUNCEMENTS_ACKNOWLEDGE'
-  /** Issue and revoke tokens, register portals, invite staff, see the mails that the service sends. */
+  /** Issue and revoke tokens, register portals, invite and remove staff, see the mails that the service sends. */
   | 'ACCESS_MANAGE'
   /** Write and open versions of the initiative, and countersign signatures. */
   | 'INITIATIVE_MANAGE'
@@ -1713,7 +1734,7 @@ export type SignatureCertificate = {
    * and its SHA-256. Keep it with the code: an answer with another one is not about the same signature.
    */
   binding: Scalars['Sha256']['output'];
-  /** Whether all that is bound still agrees with the digest, and the text of the version with the SHA-256. If not, somebody altered what is stored. */
+  /** Whether all that is bound still agrees with the digest, and the text of the version with the SHA-256. If not, somebody altered what is stored. Whoever altered all of it could make it agree: compare `binding` with the one that was kept. */
   intact: Scalars['Boolean']['output'];
 };
 
@@ -2735,6 +2756,36 @@ export type InvitationOffer = {
   needsIdToken: Scalars['Boolean']['output'];
 };
 
+/** One of the secretariat's staff 「秘书处」. */
+export type Staff = {
+  /** The name of the person. */
+  name: Scalars['String']['output'];
+  /** The mail address of the person. */
+  email: Scalars['String']['output'];
+  /** Since when the person has an account. */
+  createdAt: Scalars['DateTime']['output'];
+};
+
+/** A page of staff. */
+export type StaffConnection = {
+  /** The entries with their cursors. */
+  edges: Array<StaffEdge>;
+  /** The staff of this page. */
+  nodes: Array<Staff>;
+  /** Where the page stands. */
+  pageInfo: PageInfo;
+  /** How many of the staff there are; counted only when asked for. */
+  totalCount: Scalars['Int']['output'];
+};
+
+/** One of the staff in a page. */
+export type StaffEdge = {
+  /** The one of the staff. */
+  node: Staff;
+  /** Its position. */
+  cursor: Scalars['String']['output'];
+};
+
 /** Whom to invite to act for a member. */
 export type InviteOfficerInput = {
   /** The member to act for, by id. */
@@ -2767,7 +2818,7 @@ export type InviteStaffInput = {
 export type AcceptInvitationInput = {
   /** The code from the mail, `mvi_…`. */
   code: Scalars['String']['input'];
-  /** An ID token of the alliance's sign-in, by which the account is signed in from now on. Needed where the service has one (OIDC_ISSUER), and of no use where it has none. */
+  /** An ID token of the alliance's sign-in, by which the account is signed in from now on; an account that has rights already needs one with its mail address, verified. Needed where the service has one (OIDC_ISSUER), and of no use where it has none. */
   idToken?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -2785,6 +2836,14 @@ export type InvitationPayload = {
   invitation: Maybe<Invitation>;
   /** The code itself, `mvi_…`, shown this once: only to the secretariat, and only while the service has no mail server (SMTP_URL), so that it can be passed on by other ways. Null otherwise. */
   code: Maybe<Scalars['String']['output']>;
+  /** What to mend; empty when it was done. */
+  userErrors: Array<UserError>;
+};
+
+/** The outcome of removing one of the staff. */
+export type RemoveStaffPayload = {
+  /** The mail address of the one who was removed; null when nothing was done. */
+  email: Maybe<Scalars['String']['output']>;
   /** What to mend; empty when it was done. */
   userErrors: Array<UserError>;
 };
@@ -3426,11 +3485,15 @@ export type ResolversTypes = {
   InvitationEdge: ResolverTypeWrapper<Omit<InvitationEdge, 'node'> & { node: ResolversTypes['Invitation'] }>;
   InvitationFilter: InvitationFilter;
   InvitationOffer: ResolverTypeWrapper<InvitationRow>;
+  Staff: ResolverTypeWrapper<StaffRow>;
+  StaffConnection: ResolverTypeWrapper<AnyConnection>;
+  StaffEdge: ResolverTypeWrapper<Omit<StaffEdge, 'node'> & { node: ResolversTypes['Staff'] }>;
   InviteOfficerInput: InviteOfficerInput;
   InviteStaffInput: InviteStaffInput;
   AcceptInvitationInput: AcceptInvitationInput;
   HandOverInput: HandOverInput;
   InvitationPayload: ResolverTypeWrapper<Omit<InvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversTypes['Invitation']>, userErrors: Array<ResolversTypes['UserError']> }>;
+  RemoveStaffPayload: ResolverTypeWrapper<Omit<RemoveStaffPayload, 'userErrors'> & { userErrors: Array<ResolversTypes['UserError']> }>;
   InviteOutcome: InviteOutcome;
   InvitedRow: ResolverTypeWrapper<Omit<InvitedRow, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversTypes['Invitation']>, userErrors: Array<ResolversTypes['UserError']> }>;
   InviteOfficersPayload: ResolverTypeWrapper<Omit<InviteOfficersPayload, 'rows' | 'userErrors'> & { rows: Array<ResolversTypes['InvitedRow']>, userErrors: Array<ResolversTypes['UserError']> }>;
@@ -3583,11 +3646,15 @@ export type ResolversParentTypes = {
   InvitationEdge: Omit<InvitationEdge, 'node'> & { node: ResolversParentTypes['Invitation'] };
   InvitationFilter: InvitationFilter;
   InvitationOffer: InvitationRow;
+  Staff: StaffRow;
+  StaffConnection: AnyConnection;
+  StaffEdge: Omit<StaffEdge, 'node'> & { node: ResolversParentTypes['Staff'] };
   InviteOfficerInput: InviteOfficerInput;
   InviteStaffInput: InviteStaffInput;
   AcceptInvitationInput: AcceptInvitationInput;
   HandOverInput: HandOverInput;
   InvitationPayload: Omit<InvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversParentTypes['Invitation']>, userErrors: Array<ResolversParentTypes['UserError']> };
+  RemoveStaffPayload: Omit<RemoveStaffPayload, 'userErrors'> & { userErrors: Array<ResolversParentTypes['UserError']> };
   InvitedRow: Omit<InvitedRow, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversParentTypes['Invitation']>, userErrors: Array<ResolversParentTypes['UserError']> };
   InviteOfficersPayload: Omit<InviteOfficersPayload, 'rows' | 'userErrors'> & { rows: Array<ResolversParentTypes['InvitedRow']>, userErrors: Array<ResolversParentTypes['UserError']> };
   AcceptInvitationPayload: Omit<AcceptInvitationPayload, 'invitation' | 'userErrors'> & { invitation?: Maybe<ResolversParentTypes['InvitationOffer']>, userErrors: Array<ResolversParentTypes['UserError']> };
@@ -3692,6 +3759,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   mails?: Resolver<ResolversTypes['MailConnection'], ParentType, ContextType, Partial<QueryMailsArgs>>;
   member?: Resolver<Maybe<ResolversTypes['Member']>, ParentType, ContextType, RequireFields<QueryMemberArgs, 'id'>>;
   members?: Resolver<ResolversTypes['MemberConnection'], ParentType, ContextType, Partial<QueryMembersArgs>>;
+  staff?: Resolver<ResolversTypes['StaffConnection'], ParentType, ContextType, Partial<QueryStaffArgs>>;
   officers?: Resolver<ResolversTypes['OfficerConnection'], ParentType, ContextType, Partial<QueryOfficersArgs>>;
   invitations?: Resolver<ResolversTypes['InvitationConnection'], ParentType, ContextType, Partial<QueryInvitationsArgs>>;
   invitation?: Resolver<Maybe<ResolversTypes['InvitationOffer']>, ParentType, ContextType, RequireFields<QueryInvitationArgs, 'code'>>;
@@ -3739,6 +3807,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   inviteOfficer?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationInviteOfficerArgs, 'input'>>;
   inviteOfficers?: Resolver<ResolversTypes['InviteOfficersPayload'], ParentType, ContextType, RequireFields<MutationInviteOfficersArgs, 'input'>>;
   inviteStaff?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationInviteStaffArgs, 'input'>>;
+  removeStaff?: Resolver<ResolversTypes['RemoveStaffPayload'], ParentType, ContextType, RequireFields<MutationRemoveStaffArgs, 'email' | 'reason'>>;
   resendInvitation?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationResendInvitationArgs, 'id'>>;
   revokeInvitation?: Resolver<ResolversTypes['InvitationPayload'], ParentType, ContextType, RequireFields<MutationRevokeInvitationArgs, 'id'>>;
   acceptInvitation?: Resolver<ResolversTypes['AcceptInvitationPayload'], ParentType, ContextType, RequireFields<MutationAcceptInvitationArgs, 'input'>>;
@@ -4340,9 +4409,32 @@ export type InvitationOfferResolvers<ContextType = Context, ParentType extends R
   needsIdToken?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
+export type StaffResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Staff'] = ResolversParentTypes['Staff']> = {
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  email?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
+export type StaffConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StaffConnection'] = ResolversParentTypes['StaffConnection']> = {
+  edges?: Resolver<Array<ResolversTypes['StaffEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<Array<ResolversTypes['Staff']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type StaffEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['StaffEdge'] = ResolversParentTypes['StaffEdge']> = {
+  node?: Resolver<ResolversTypes['Staff'], ParentType, ContextType>;
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type InvitationPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['InvitationPayload'] = ResolversParentTypes['InvitationPayload']> = {
   invitation?: Resolver<Maybe<ResolversTypes['Invitation']>, ParentType, ContextType>;
   code?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
+};
+
+export type RemoveStaffPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RemoveStaffPayload'] = ResolversParentTypes['RemoveStaffPayload']> = {
+  email?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   userErrors?: Resolver<Array<ResolversTypes['UserError']>, ParentType, ContextType>;
 };
 
@@ -4550,7 +4642,11 @@ export type Resolvers<ContextType = Context> = {
   InvitationConnection?: InvitationConnectionResolvers<ContextType>;
   InvitationEdge?: InvitationEdgeResolvers<ContextType>;
   InvitationOffer?: InvitationOfferResolvers<ContextType>;
+  Staff?: StaffResolvers<ContextType>;
+  StaffConnection?: StaffConnectionResolvers<ContextType>;
+  StaffEdge?: StaffEdgeResolvers<ContextType>;
   InvitationPayload?: InvitationPayloadResolvers<ContextType>;
+  RemoveStaffPayload?: RemoveStaffPayloadResolvers<ContextType>;
   InvitedRow?: InvitedRowResolvers<ContextType>;
   InviteOfficersPayload?: InviteOfficersPayloadResolvers<ContextType>;
   AcceptInvitationPayload?: AcceptInvitationPayloadResolvers<ContextType>;

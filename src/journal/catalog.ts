@@ -29,6 +29,8 @@ export interface Events {
     role: 'REPRESENTATIVE' | 'LIAISON' | 'VIEWER' | null
     portalId: string | null
   }
+  /** Somebody was removed from the secretariat's staff. Subject: the account. */
+  'staff.removed': Record<string, never>
   /** A portal was registered. Subject: the portal. */
   'portal.registered': Record<string, never>
   /** A mail was put in the outbox; `purpose` is a value of MailPurpose. Subject: the mail. */

@@ -1,6 +1,6 @@
 import type { Entry } from '../access/entry.ts'
-import { findLinkedAccount, isLinked, linkAccount } from '../access/identities.ts'
-import type { Identity } from '../access/oidc.ts'
+import { findLinkedAccount, hasRights, isLinked, linkAccount } from '../access/identities.ts'
+import type { Verified } from '../access/oidc.ts'
 import { change, type Request } from '../access/request.ts'
 import { arriving } from '../access/sign-in.ts'
 import { upsertAccount } from '../access/store.ts'
@@ -60,7 +60,7 @@ async function identify(
   { now }: Request,
   { provider }: Entry,
   idToken: string | null | undefined,
-): Promise<Identity | null> {
+): Promise<Verified | null> {
   if (!provider) return null
   if (idToken == null)
     refuse(
@@ -74,14 +74,15 @@ async function identify(
 
 /**
  * The account of the one who accepts: that of the sign-in, if it is linked to one, so that one person has one account for
- * all members; else that of the mail address, which is linked now. Whoever has the code has the mailbox.
- * @throws InputRefused with TAKEN when that account is linked to another sign-in
+ * all members; else that of the mail address, which is linked now. A code can be leaked or forwarded: an account that has
+ * rights already is linked only to a sign-in whose provider has verified that address.
+ * @throws InputRefused with TAKEN when that account is linked to another sign-in, or can't be linked to this one
  */
 async function accountOf(
   tx: Tx,
   now: Date,
   { name, email }: InvitationRow,
-  identity: Identity | null,
+  identity: Verified | null,
 ): Promise<string> {
   const linked = identity && (await findLinkedAccount(tx, identity))
   if (linked) return linked.id
@@ -98,6 +99,13 @@ async function accountOf(
       ['input', 'idToken'],
       'The account of this mail address is linked to another sign-in. Sign in by that one, or ask for an invitation to another address.',
       '此邮箱的账户已关联另一登录。请使用该登录，或请邀请方改用其他邮箱。',
+    )
+  if (identity.verifiedEmail !== email && (await hasRights(tx, accountId)))
+    refuse(
+      'TAKEN',
+      ['input', 'idToken'],
+      'This mail address has an account already. Sign in with the mail address that was invited, verified by the sign-in, or ask the secretariat.',
+      '此邮箱已有账户。请使用受邀的邮箱（须经登录服务验证）登录，或联系秘书处。',
     )
   return linkAccount(tx, identity, accountId, now)
 }

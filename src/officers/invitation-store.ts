@@ -159,3 +159,20 @@ export async function revokePendingOf(
     .execute()
   return rows.map(({ id }) => id)
 }
+
+/** Revokes what one of the staff invited and is pending, and what would make that account staff. */
+export function revokePendingOfStaff(
+  tx: Tx,
+  { id, email }: { id: string; email: string },
+  revoked: { revokedAt: Date; revokedBy: string; revokedReason: string },
+): Promise<Pick<InvitationRow, 'id' | 'memberId'>[]> {
+  return tx
+    .updateTable('invitations')
+    .set(revoked)
+    .where(eb =>
+      eb.or([eb('actor', '=', `account:${id}`), eb.and([eb('kind', '=', 'STAFF'), eb('email', '=', email)])]),
+    )
+    .where(isInState('PENDING', revoked.revokedAt))
+    .returning(['id', 'memberId'])
+    .execute()
+}

@@ -22,6 +22,7 @@ import {
 import { stateOf } from './policy.ts'
 import { firstOfficers, invitationList, latestInvitations, officerById, officerList } from './reads.ts'
 import { changeOfficerRole, handOver, leaveMember, removeOfficer } from './service.ts'
+import { firstStaff, removeStaff, staffList } from './staff.ts'
 import type { OfficerRow } from './store.ts'
 
 const officer = fieldsOf<OfficerRow>()
@@ -74,6 +75,7 @@ export const officerResolvers: Resolvers = {
       order: firstOfficers,
       input: { member: keyOf(filter?.member), roles: chosen(filter?.roles) },
     })),
+    staff: pageOf(staffList, () => ({ order: firstStaff, input: {} })),
     invitations: pageOf(invitationList, ({ filter }: Partial<QueryInvitationsArgs>, context) => {
       // Others come in and go out by the clock alone.
       if (filter?.states) holdsUntil(context, null)
@@ -125,6 +127,7 @@ export const officerResolvers: Resolvers = {
     },
     inviteStaff: (_, { input }, { request, entry, locale }) =>
       invited(() => inviteStaff(request, entry, { ...input, locale: input.locale ?? locale })),
+    removeStaff: (_, { email, reason }, { request }) => payload('email', () => removeStaff(request, email, reason)),
     resendInvitation: (_, { id, expiresAt }, { request, entry }) =>
       invited(() => resendInvitation(request, entry, readInvitationId(id), expiresAt)),
     revokeInvitation: async (_, { id, reason }, { request }) => ({

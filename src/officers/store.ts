@@ -51,6 +51,32 @@ export async function insertOfficer(
   return made?.id ?? null
 }
 
+/**
+ * All of the secretariat's staff, held: who removes one of them waits for who removes another, and then sees who is left.
+ * In one order, so that two don't wait for each other.
+ */
+export function holdStaff(tx: Tx): Promise<{ id: string; email: string }[]> {
+  return tx
+    .selectFrom('accounts')
+    .select(['id', 'email'])
+    .where('isSecretariat', '=', true)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+}
+
+/** The tokens of an account as staff that were not revoked. */
+export async function findStaffTokens(tx: Tx, accountId: string): Promise<string[]> {
+  const tokens = await tx
+    .selectFrom('tokens')
+    .select('id')
+    .where('accountId', '=', accountId)
+    .where('kind', '=', 'SECRETARIAT')
+    .where('revokedAt', 'is', null)
+    .execute()
+  return tokens.map(({ id }) => id)
+}
+
 /** The tokens of an account for a member that were not revoked. */
 export async function findTokensOf(
   tx: Tx,

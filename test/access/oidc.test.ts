@@ -44,12 +44,16 @@ describe('an ID token of the provider', () => {
     await server.close()
     server = await startSignIn([await makeKey('one', alg)])
     provider = createProvider({ issuer: server.issuer, clientId })
-    expect(await verify(await server.signIn('lin'))).toEqual({ issuer: server.issuer, subject: 'lin' })
+    expect(await verify(await server.signIn('lin'))).toEqual({
+      issuer: server.issuer,
+      subject: 'lin',
+      verifiedEmail: null,
+    })
   })
 
   it('has the provider asked once: before the first one nothing, then its keys', async () => {
     expect(server.asked.size).toBe(0)
-    const tokens = await Promise.all(['lin', 'zhao', 'wu'].map(server.signIn))
+    const tokens = await Promise.all(['lin', 'zhao', 'wu'].map(subject => server.signIn(subject)))
     const found = await Promise.all(tokens.map(token => verify(token)))
     expect(found.map(({ subject }) => subject)).toEqual(['lin', 'zhao', 'wu'])
     expect([server.asked.get('/.well-known/openid-configuration'), server.asked.get('/jwks')]).toEqual([1, 1])

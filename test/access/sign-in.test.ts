@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actor } from '../../src/access/actor.ts'
 import { type Entry, plainEntry } from '../../src/access/entry.ts'
 import { createProvider } from '../../src/access/oidc.ts'
+import { issueOfficerToken, issueSecretariatToken } from '../../src/access/tokens.ts'
 import { decideMembership } from '../../src/membership/service.ts'
 import { address, call, done, entering, invited, mutations, officerId } from '../officers/story.ts'
 import { type Alliance, createAlliance, errorCodes, type TestMember } from '../support/alliance.ts'
@@ -39,9 +40,9 @@ let people = 0
 const somebody = () => `person-${++people}`
 
 /** Accepts an invitation with an ID token. */
-const accept = async (code: string, subject: string | null) =>
+const accept = async (code: string, subject: string | null, claims = {}) =>
   call(alliance, alliance.anonymous, 'acceptInvitation', {
-    input: { code, idToken: subject === null ? null : await server.signIn(subject) },
+    input: { code, idToken: subject === null ? null : await server.signIn(subject, claims) },
   })
 const signIn = async (subject: string, more: object = {}, locale: 'en' | 'zh-Hans' = 'en') =>
   call(alliance, alliance.anonymous, 'signIn', { input: { idToken: await server.signIn(subject), ...more } }, locale)
@@ -137,6 +138,45 @@ describe('accepting with a sign-in', () => {
     expect(await alliance.traces()).toEqual(before)
   })
 
+  describe.each([
+    [
+      'an officer',
+      async (email: string) => {
+        const office = { memberId: (await alliance.member()).uuid, role: 'LIAISON' } as const
+        return issueOfficerToken(alliance.request(), { name: '周小三', email, ...office })
+      },
+    ],
+    ['one of the staff', (email: string) => issueSecretariatToken(alliance.request(), { name: '周小三', email })],
+  ])('by the address of %s who never signed in', (_, make) => {
+    it.each([
+      ['no address', () => ({})],
+      ['an address that is not verified', (email: string) => ({ email, email_verified: false })],
+      ['an address of which nothing is said', (email: string) => ({ email })],
+      ['a word for its being verified', (email: string) => ({ email, email_verified: 'true' })],
+      ['another address', () => ({ email: 'evil@yungu.example', email_verified: true })],
+    ])('does nothing with a sign-in that has %s', async (_, claims) => {
+      const email = address()
+      await make(email)
+      const { code } = await invited(alliance, staff, member, { email, role: 'VIEWER' })
+      const subject = somebody()
+      const before = await alliance.traces()
+      const outcome = await accept(code, subject, claims(email))
+      expect(outcome).toMatchObject({ secret: null, userErrors: [{ code: 'TAKEN', field: ['input', 'idToken'] }] })
+      expect(await alliance.traces()).toEqual(before)
+      expect((await signIn(subject, { staff: true })).userErrors).toMatchObject([{ code: 'NOT_FOUND' }])
+    })
+
+    it('links the sign-in that has it verified', async () => {
+      const email = address()
+      await make(email)
+      const { code } = await invited(alliance, staff, member, { email })
+      const { secret } = await accept(code, somebody(), { email: email.toUpperCase(), email_verified: true })
+      const actor = await entering(alliance, secret)
+      const account = await alliance.db.selectFrom('accounts').select('id').where('email', '=', email).execute()
+      expect(account).toEqual([{ id: 'accountId' in actor && actor.accountId }])
+    })
+  })
+
   it('three times at once by one person, twice under one address, is one account, too', async () => {
     const subject = somebody()
     const email = address()
@@ -207,6 +247,21 @@ describe('signing in', () => {
     expect(await entering(alliance, asStaff.secret)).toMatchObject({ kind: 'SECRETARIAT' })
     const asOfficer = await signIn(subject, { member: member.id })
     expect(await entering(alliance, asOfficer.secret)).toMatchObject({ kind: 'OFFICER' })
+  })
+
+  it('as staff ends with the removal from the staff, also when both happen at once', async () => {
+    for (const isAtOnce of [false, true]) {
+      const subject = somebody()
+      const email = address()
+      const { code } = await done(alliance, staff, 'inviteStaff', { input: { name: '周小三', email } })
+      await accept(code!, subject)
+      const remove = done(alliance, staff, 'removeStaff', { email, reason: '…' })
+      if (!isAtOnce) await remove
+      const [outcome] = await Promise.all([signIn(subject, { staff: true }), remove])
+      if (outcome.secret !== null) await expect(entering(alliance, outcome.secret)).rejects.toThrow('was revoked')
+      else expect(outcome.userErrors).toMatchObject([{ code: 'INVALID', field: ['input', 'staff'] }])
+      expect((await signIn(subject)).userErrors).toMatchObject([{ code: 'WRONG_STATUS' }])
+    }
   })
 
   it('of who is linked to no account is told so', async () => {

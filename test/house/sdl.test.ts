@@ -35,6 +35,7 @@ const rows: Record<string, { table: string; joined?: readonly string[] }> = {
   PortalRow: { table: 'portals' },
   MailRow: { table: 'mails' },
   OfficerRow: { table: 'officers', joined: ['name', 'email'] },
+  StaffRow: { table: 'accounts' },
   InvitationRow: { table: 'invitations', joined: ['by', 'revokedBy'] },
   AnnouncementRow: { table: 'announcements' },
   AnnouncementRevisionRow: { table: 'announcement_revisions', joined: ['by'] },

@@ -26,6 +26,8 @@ export interface Outcome {
   readonly invitation: Shown | null
   readonly code: string | null
   readonly secret: string | null
+  /** Of whom was removed from the staff. */
+  readonly email?: string | null
   readonly expiresAt: string | null
   readonly officer: { readonly id: string; readonly role: OfficerRole } | null
   readonly own: { readonly id: string; readonly role: OfficerRole } | null
@@ -51,6 +53,8 @@ export const mutations = {
     out: inviteOfficers(input: $input) { rows { email outcome code invitation { ${invitation} } ${errors} } ${errors} } }`,
   inviteStaff: `mutation ($input: InviteStaffInput!) {
     out: inviteStaff(input: $input) { invitation { ${invitation} } code ${errors} } }`,
+  removeStaff: `mutation ($email: String!, $reason: String!) {
+    out: removeStaff(email: $email, reason: $reason) { email ${errors} } }`,
   resendInvitation: `mutation ($id: ID!, $expiresAt: DateTime) {
     out: resendInvitation(id: $id, expiresAt: $expiresAt) { invitation { ${invitation} } code ${errors} } }`,
   revokeInvitation: `mutation ($id: ID!, $reason: String) {

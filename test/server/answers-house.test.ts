@@ -77,6 +77,7 @@ const shownTypes = [
   'Portal',
   'Officer',
   'Invitation',
+  'Staff',
 ]
 
 /** What else is asked of the answers of some mutations. */
@@ -98,6 +99,7 @@ const types: Record<EventType, boolean> = {
   'office.changed': true,
   'token.revoked': true,
   'token.issued': true,
+  'staff.removed': true,
   'portal.registered': true,
   'mail.written': true,
   'invitation.changed': true,
@@ -174,7 +176,9 @@ itOnPglite('after every mutation each kept answer is what is read anew', { timeo
     if (token !== staff) return [...whole, ...lists]
     const fields = selectAllOf(schema, 'Portal', permissions, shown => met.add(shown))
     const portals = { query: `{ portals { totalCount nodes { ${fields} } } }`, variables: {} }
-    return [...whole, ...lists, portals]
+    const people = selectAllOf(schema, 'Staff', permissions, shown => met.add(shown))
+    const staffPage = { query: `{ staff { totalCount nodes { ${people} } } }`, variables: {} }
+    return [...whole, ...lists, portals, staffPage]
   }
   const questions = new Map<string, Question[]>()
   for (const [caller, token] of Object.entries(callers)) questions.set(caller, await questionsOf(token))
@@ -442,6 +446,7 @@ itOnPglite('after every mutation each kept answer is what is read anew', { timeo
       'inviteStaff',
       () => act('inviteStaff', { input: ['InviteStaffInput!', { name: '小张', email: 'zhang@example.org' }] }),
     ],
+    ['removeStaff', () => act('removeStaff', { email: ['String!', 'yun@example.org'], reason: ['String!', '…'] })],
     [
       'resendInvitation',
       async () => {

@@ -272,7 +272,7 @@ export async function createAlliance(): Promise<Alliance> {
           (select json_agg(s order by id) from initiative_signatures s) as signatures,
           (select count(*) from idempotency_keys) as keys,
           (select count(*) from tokens where revoked_at is null) as tokens,
-          (select count(*) from accounts) as accounts,
+          (select json_agg(accounts order by id) from accounts) as accounts,
           (select json_agg(officers order by account_id, member_id) from officers) as officers,
           (select json_agg(portals order by id) from portals) as portals,
           (select json_agg(invitations order by id) from invitations) as invitations,

@@ -21,8 +21,8 @@ export interface SignInServer {
   readonly port: number
   /** How many times each path was asked for. */
   readonly asked: Map<string, number>
-  /** Has somebody sign in, by the provider's own token endpoint; answers the ID token. */
-  signIn(subject: string): Promise<string>
+  /** Has somebody sign in, by the provider's own token endpoint; answers the ID token, with these claims, too. */
+  signIn(subject: string, claims?: Readonly<Record<string, unknown>>): Promise<string>
   close(): Promise<void>
 }
 
@@ -73,14 +73,15 @@ export async function startSignIn(
     features: { devInteractions: { enabled: false } },
     ttl: { IdToken: 300 },
   })
-  provider.registerGrantType<{ subject: string }>(
+  provider.registerGrantType<{ subject: string; more: string }>(
     grant,
     async ctx => {
       const token = new provider.IdToken({ sub: ctx.oidc.params.subject }, { ctx, client: ctx.oidc.client })
       token.set('sub', ctx.oidc.params.subject)
+      for (const [claim, value] of Object.entries(JSON.parse(String(ctx.oidc.params.more)))) token.set(claim, value)
       ctx.body = { id_token: await token.issue({ use }) }
     },
-    'subject',
+    ['subject', 'more'],
   )
   const asked = new Map<string, number>()
   const callback = provider.callback()
@@ -95,8 +96,13 @@ export async function startSignIn(
     issuer,
     port: at,
     asked,
-    signIn: async subject => {
-      const body = new URLSearchParams({ grant_type: grant, client_id: clientId, subject })
+    signIn: async (subject, claims = {}) => {
+      const body = new URLSearchParams({
+        grant_type: grant,
+        client_id: clientId,
+        subject,
+        more: JSON.stringify(claims),
+      })
       const answer = await (await fetch(`${issuer}/token`, { method: 'POST', body })).json()
       const { id_token: idToken } = answer as { id_token?: string }
       if (!idToken) throw new Error(JSON.stringify(answer))

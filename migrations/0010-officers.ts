@@ -28,6 +28,7 @@ export async function up(db: Kysely<never>): Promise<void> {
     )`.execute(db)
   await sql`create index on mails (next_attempt_at) where state = 'WAITING'`.execute(db)
   await sql`create index on mails (state, id)`.execute(db)
+  await sql`create index on mails (recipient, created_at)`.execute(db)
   await sql`
     create table account_identities (
       issuer text not null,
@@ -66,6 +67,7 @@ export async function up(db: Kysely<never>): Promise<void> {
       check ((revoked_at is null) = (revoked_by is null))
     )`.execute(db)
   await sql`create index on invitations (member_id, id)`.execute(db)
+  await sql`create index on invitations (member_id, created_at)`.execute(db)
   await sql`create index on invitations (email)`.execute(db)
   await sql`create index on invitations (id) where accepted_at is null and revoked_at is null`.execute(db)
   await sql`create index on invitations (id) where accepted_at is not null`.execute(db)

@@ -93,6 +93,7 @@ export const faultCodes = [
   'NOT_FOUND',
   'CONFLICT',
   'WRONG_STATUS',
+  'TOO_MANY',
   'IN_THE_PAST',
   'AUDIENCE_EMPTY',
   'CREDIT_CODE_CHECK',

@@ -9,6 +9,8 @@ const wording =
 
 /** Whether the database could not answer now, be it too busy or out of reach. */
 export function isUnavailable(error: unknown): boolean {
+  // What has a status came by HTTP: that a caller broke off says nothing of the database.
+  if (error instanceof Error && 'statusCode' in error) return false
   const code = sqlState(error)
   if (code !== undefined && (passing.test(code) || network.has(code))) return true
   return error instanceof Error && wording.test(error.message)

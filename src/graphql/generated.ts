@@ -108,6 +108,8 @@ export type UserErrorCode =
   | 'CONFLICT'
   /** The thing's present status does not allow this step. */
   | 'WRONG_STATUS'
+  /** So many within so short a time are not allowed: the message says how many, and what to do. */
+  | 'TOO_MANY'
   /** The moment lies in the past. */
   | 'IN_THE_PAST'
   /** The audience reaches nobody. */

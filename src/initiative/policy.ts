@@ -32,8 +32,8 @@ export function checkStanding({ withdrawnAt, renewedAt }: Pick<SignatureContents
     refuse(
       'WRONG_STATUS',
       ['id'],
-      'The member has signed a later version since; that signature is the one that stands.',
-      '该成员已签署之后的版本，请对新的签署进行操作。',
+      'The member has signed a later version since, which took the place of this signature.',
+      '该成员已签署之后的版本，本次签署已被取代。',
     )
 }
 

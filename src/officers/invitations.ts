@@ -11,6 +11,7 @@ import { checkInput } from '../input.ts'
 import type { Locale, Translations } from '../languages.ts'
 import type { MakeCode } from '../mail/deliverer.ts'
 import { writeMail } from '../mail/outbox.ts'
+import { demandRest } from './brake.ts'
 import {
   deleteCodes,
   findPending,
@@ -178,7 +179,7 @@ async function invite(
  * Invites somebody to act for a member. The mail leaves after the commit.
  * @param path where the input has the person
  * @throws Forbidden for an officer of another member; InputRefused for a bad name, address or end, an unknown member or
- * one that has left, a role above the actor's own, and with TAKEN as `demandUninvited`
+ * one that has left, a role above the actor's own, with TAKEN as `demandUninvited`, and with TOO_MANY
  */
 export async function inviteOfficer(
   request: Request,
@@ -195,6 +196,7 @@ export async function inviteOfficer(
     demandManager(request, memberId)
     demandRank(request, role, [...path, 'role'])
     await demandUninvited(tx, request, { memberId, email: person.email }, [...path, 'email'])
+    await demandRest(tx, request, { memberId, email: person.email }, [...path, 'email'])
     return invite(tx, report, request, entry, {
       kind: 'OFFICER',
       ...person,
@@ -292,6 +294,7 @@ export async function resendInvitation(
       )
     const member = memberId === null ? null : await demandPresence(tx, memberId, ['id'])
     if (role) demandRank(request, role, ['id'])
+    if (memberId !== null) await demandRest(tx, request, { memberId, email }, ['id'])
     // One that is pending is in its own way.
     if (state === 'EXPIRED') await demandUninvited(tx, request, { memberId, email }, ['id'])
     await deleteCodes(tx, id)

@@ -290,6 +290,39 @@ describe('before it is accepted', () => {
     ])
   })
 
+  it('officers have five mails a day sent to an address, and the secretariat more', async () => {
+    const { invitation } = await done(alliance, representative, 'inviteOfficer', { input: invitee(member) })
+    const { id, email } = invitation!
+    for (let i = 0; i < 4; i++) await done(alliance, representative, 'resendInvitation', { id })
+    for (const [locale, message] of [
+      ['en', 'sent 5 mails within a day'],
+      ['zh-Hans', '5 封邮件'],
+    ] as const) {
+      const { userErrors } = await call(alliance, representative, 'resendInvitation', { id }, locale)
+      expect(userErrors).toMatchObject([{ code: 'TOO_MANY', field: ['id'], message: expect.stringContaining(message) }])
+    }
+    // Nor by way of another invitation.
+    const other = await alliance.member()
+    const elsewhere = await alliance.officerOf(other, 'REPRESENTATIVE')
+    const again = await call(alliance, elsewhere, 'inviteOfficer', { input: invitee(other, { email }) })
+    expect(again.userErrors).toMatchObject([{ code: 'TOO_MANY', field: ['input', 'email'] }])
+    expect(await mailsTo(email)).toHaveLength(5)
+    await done(alliance, staff, 'resendInvitation', { id })
+    pass(day)
+    await done(alliance, representative, 'resendInvitation', { id })
+  })
+
+  it('officers invite 200 a day', async () => {
+    const rows = (count: number) => ({ input: Array.from({ length: count }, () => invitee(member)) })
+    for (const _ of [1, 2]) {
+      const outcome = await done(alliance, representative, 'inviteOfficers', rows(100))
+      expect(new Set(outcome.rows.map(row => row.outcome))).toEqual(new Set(['INVITED']))
+    }
+    const late = await done(alliance, representative, 'inviteOfficers', rows(1))
+    expect(late.rows).toMatchObject([{ outcome: 'REFUSED', userErrors: [{ code: 'TOO_MANY' }] }])
+    await done(alliance, staff, 'inviteOfficers', rows(1))
+  })
+
   it('an expired invitation is not sent anew beside a later one', async () => {
     const email = address()
     const { id } = await invited(alliance, staff, member, { email })

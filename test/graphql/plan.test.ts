@@ -162,7 +162,12 @@ describe('a plan', () => {
       field.type.toString().endsWith('Connection!'),
     )
     expect(lists.length).toBeGreaterThan(5)
-    if (onPostgres()) expect(lists.filter(list => !met.has(list)).map(({ name }) => name)).toEqual([])
+    if (!onPostgres()) return
+    // Some of them few callers may read: they come with more documents.
+    const unmet = () => lists.filter(list => !met.has(list)).map(({ name }) => name)
+    for (let more = 1; more <= 5 && unmet().length > 0; more++)
+      await fc.assert(agreement(), { ...runs, seed: runs.seed + more })
+    expect(unmet()).toEqual([])
   })
 
   /** Ways in which a plan could be wrong, each at one field. */

@@ -10,7 +10,6 @@ import { type EventType, referenceData } from '../../src/journal/catalog.ts'
 import type { Source } from '../../src/reads/source.ts'
 import { buildSchema } from '../../src/server/schema.ts'
 import { places, type TestMember } from '../support/alliance.ts'
-import { itOnPglite } from '../support/database.ts'
 import {
   announcementLists,
   inboxLists,
@@ -114,7 +113,7 @@ const types: Record<EventType, boolean> = {
   'initiative.withdrawn': true,
 }
 
-itOnPglite('after every mutation each kept answer is what is read anew', { timeout: 240_000 }, async () => {
+it('after every mutation each kept answer is what is read anew', { timeout: 240_000 }, async () => {
   const { alliance, staff, services } = running
   const { clock } = alliance
   const city = await alliance.member({ kind: 'CITY', region: places.chengdu, status: 'ADMITTED' })
